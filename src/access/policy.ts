@@ -1,0 +1,99 @@
+/**
+ * The one place that decides who may see what. Every rule is a condition that the read compiler puts into the
+ * statement itself, so that whatever path leads to a row meets the same gate, and what is out of scope looks like
+ * what does not exist.
+ *
+ * An organisation sees the people it has a live role for, a person sees themself, a representative sees whom they
+ * represent. Nobody else sees anybody.
+ */
+import type { ViewerRole } from './viewer.ts';
+
+/** What a rule may put into a statement: values of the viewer and of the day, as parameters. */
+export interface PolicyParameters {
+  viewer(fact: 'subject' | 'name' | 'organisation' | 'nhsNumber'): string;
+  today(): string;
+}
+
+type Relation = 'ORGANISATION' | 'SELF' | 'REPRESENTATIVE' | 'NONE';
+
+const relations: Record<ViewerRole, Relation> = {
+  CARE_COORDINATOR: 'ORGANISATION',
+  SOCIAL_WORKER: 'ORGANISATION',
+  PROVIDER: 'ORGANISATION',
+  FINANCE: 'ORGANISATION',
+  PERSON: 'SELF',
+  REPRESENTATIVE: 'REPRESENTATIVE',
+  AUDITOR: 'NONE',
+  PRIVACY_OFFICER: 'NONE',
+  ADMIN: 'NONE',
+};
+
+/** Parts on a record that carry authority to see it. A carer or next of kin has none by being one. */
+const representing = ['REPRESENTATIVE', 'LPA_HEALTH_AND_WELFARE', 'LPA_PROPERTY_AND_FINANCE', 'DEPUTY', 'NOMINEE'];
+
+/** SQL: the role row `row` holds today. `valid_to` is the first day on which it no longer does. */
+function isLive(row: string, p: PolicyParameters): string {
+  const today = p.today();
+  return `(${row}.valid_from is null or ${row}.valid_from <= ${today}) and (${row}.valid_to is null or ${row}.valid_to > ${today})`;
+}
+
+const ownOrganisation = (p: PolicyParameters) =>
+  `(select o.id from organisation o where o.ods_code = ${p.viewer('organisation')})`;
+
+const ownNhsNumber = (p: PolicyParameters) => p.viewer('nhsNumber');
+
+/** SQL: the viewer may see the person whose id is `personId`. */
+export function maySeePerson(role: ViewerRole, personId: string, p: PolicyParameters): string {
+  switch (relations[role]) {
+    case 'ORGANISATION':
+      return `exists (select from role_on_record s where s.person_id = ${personId}
+        and s.organisation_id = ${ownOrganisation(p)} and ${isLive('s', p)})`;
+    case 'SELF':
+      return `${personId} = (select i.person_id from person_identifier i
+        where i.system = 'NHS_NUMBER' and i.issuer = '' and i.value = ${ownNhsNumber(p)} and i.status = 'CURRENT')`;
+    case 'REPRESENTATIVE':
+      return `exists (select from role_on_record s where s.person_id = ${personId}
+        and s.individual_nhs_number = ${ownNhsNumber(p)}
+        and s.role in (${representing.map((r) => `'${r}'`).join(', ')}) and ${isLive('s', p)})`;
+    case 'NONE':
+      return 'false';
+  }
+}
+
+/**
+ * SQL: rows (`sort_name`, `person_id`) of the people the viewer may see, found without asking of each person, in the
+ * order of their names. Somebody with two roles comes twice.
+ */
+export function peopleInScope(role: ViewerRole, p: PolicyParameters): string {
+  const from = 'select s.sort_name, s.person_id from role_on_record s';
+  switch (relations[role]) {
+    case 'ORGANISATION':
+      return `${from} where s.organisation_id = ${ownOrganisation(p)} and ${isLive('s', p)}`;
+    case 'REPRESENTATIVE':
+      return `${from} where s.individual_nhs_number = ${ownNhsNumber(p)}
+        and s.role in (${representing.map((r) => `'${r}'`).join(', ')}) and ${isLive('s', p)}`;
+    case 'SELF':
+    case 'NONE':
+      return `select p.sort_name, p.id as person_id from person p where ${maySeePerson(role, 'p.id', p)}`;
+  }
+}
+
+const operators = new Set<ViewerRole>([
+  'CARE_COORDINATOR',
+  'SOCIAL_WORKER',
+  'FINANCE',
+  'AUDITOR',
+  'PRIVACY_OFFICER',
+  'ADMIN',
+]);
+
+/** Sync runs and waiting rows hold no personal data, but they are the business of those who run or feed the hub. */
+export const maySeeSync = (role: ViewerRole): boolean => operators.has(role);
+
+const deciders = new Set<ViewerRole>(['CARE_COORDINATOR', 'SOCIAL_WORKER']);
+
+/** Whether two records are one person is for somebody who knows them to decide. */
+export const mayMerge = (role: ViewerRole): boolean => deciders.has(role);
+
+/** Asking a source for news costs it work, and shows nothing. */
+export const mayRequestSync = (role: ViewerRole): boolean => operators.has(role);

@@ -1,0 +1,98 @@
+/**
+ * The account of who read and changed what. A change is recorded in its own transaction (`changeEvent`); reads are
+ * written together, many requests in one insert, and each answer waits until its own is durable.
+ */
+import type pg from 'pg';
+import type { Viewer } from '../access/viewer.ts';
+import { Fault } from '../platform/fault.ts';
+
+export interface AuditEvent {
+  at: Date;
+  requestId: string;
+  viewer: Pick<Viewer, 'subject' | 'role' | 'organisation'>;
+  action: 'READ' | 'CHANGE';
+  /** What was asked for, such as `person,caseload`, or the command. Never a value of the request. */
+  object: string;
+  outcome: 'FOUND' | 'NOTHING' | 'DONE' | 'REFUSED' | 'FAILED';
+  /** The people whose records were touched. */
+  personIds: string[];
+}
+
+export interface Audit {
+  /** Resolves once the event is durable. Fails with a retryable Fault when it cannot be. */
+  record(event: AuditEvent): Promise<void>;
+  /** Batches written, which with `Reader.sent` makes the number of statements. */
+  written(): number;
+}
+
+/** Past this many waiting, reading is refused rather than unaudited. */
+const maxWaiting = 10_000;
+
+const insert = `
+  insert into audit_event (at, request_id, subject, role, organisation, action, object, outcome, person_ids)
+  select at, request_id, subject, role, organisation, action, object, outcome, person_ids
+    from json_to_recordset($1) as e(at timestamptz, request_id uuid, subject text, role text, organisation text,
+      action text, object text, outcome text, person_ids uuid[])`;
+
+/** Inserts events with a query of any connection: a command's own transaction, or the batch of reads. */
+export async function writeEvents(sql: Pick<pg.ClientBase, 'query'>, events: AuditEvent[]): Promise<void> {
+  const rows = events.map(({ viewer, requestId, personIds, ...rest }) => ({
+    ...rest,
+    request_id: requestId,
+    subject: viewer.subject,
+    role: viewer.role,
+    organisation: viewer.organisation,
+    person_ids: personIds,
+  }));
+  await sql.query({ name: 'audit-events', text: insert, values: [JSON.stringify(rows)] });
+}
+
+/** Batches by itself: whatever arrives while one insert is on its way goes into the next. */
+export function openAudit(pool: pg.Pool): Audit {
+  let waiting: { event: AuditEvent; done: () => void; failed: (error: unknown) => void }[] = [];
+  let writing = false;
+  let written = 0;
+
+  async function drain() {
+    writing = true;
+    while (waiting.length > 0) {
+      const batch = waiting;
+      waiting = [];
+      try {
+        const sql = await pool.connect();
+        try {
+          await writeEvents(
+            sql,
+            batch.map(({ event }) => event),
+          );
+        } finally {
+          sql.release();
+        }
+        written += 1;
+        for (const { done } of batch) done();
+      } catch (cause) {
+        const fault = new Fault('AUDIT_UNAVAILABLE', 'The record of this access cannot be kept now, so nothing is shown.', {
+          retryable: true,
+          cause,
+        });
+        for (const { failed } of batch) failed(fault);
+      }
+    }
+    writing = false;
+  }
+
+  return {
+    record(event) {
+      if (waiting.length >= maxWaiting) {
+        return Promise.reject(
+          new Fault('AUDIT_UNAVAILABLE', 'Too many accesses wait to be recorded.', { retryable: true }),
+        );
+      }
+      return new Promise((done, failed) => {
+        waiting.push({ event, done, failed });
+        if (!writing) void drain();
+      });
+    },
+    written: () => written,
+  };
+}

@@ -1,0 +1,108 @@
+/** Writes budgets with whose money they are made of and how it is managed, and the balances that sources report. */
+import { type Apply, moved, run, type Verdict } from '../person/store.ts';
+
+const writeBudgets = `
+with row as (
+  select * from json_to_recordset($2::json) as t(
+    n int, "externalId" text, "personId" text, kind budget_kind, status budget_status, "from" date, "to" date,
+    "fundingLines" jsonb, portions jsonb)
+), placed as (
+  select row.*, l.id as link_id, l.person_id, coalesce(b.id, new_id()) as budget_id,
+         (select coalesce(sum((f ->> 'amountPence')::bigint), 0)
+            from jsonb_array_elements("fundingLines") as f) as agreed_pence,
+         case when l.id is null then 'PERSON_NOT_KNOWN_YET'
+              when exists (
+                select from (select f ->> 'organisationCode' from jsonb_array_elements("fundingLines") as f
+                             union all
+                             select p ->> 'accountOperatorCode' from jsonb_array_elements(portions) as p) as named(code)
+                 where code is not null and not exists (select from organisation o where o.ods_code = code))
+              then 'ORGANISATION_NOT_KNOWN' end as waits
+    from row
+    left join person_link l on l.source_id = $1 and l.external_id = row."personId"
+    left join budget b on b.link_id = l.id and b.external_id = row."externalId"
+), known as (
+  select * from placed where waits is null
+), written as (
+  insert into budget as b (id, person_id, link_id, external_id, kind, status, valid_from, valid_to, agreed_pence)
+  select budget_id, person_id, link_id, "externalId", kind, status, "from", "to", agreed_pence from known
+  on conflict (link_id, external_id) do update
+     set kind = excluded.kind, status = excluded.status, valid_from = excluded.valid_from,
+         valid_to = excluded.valid_to, agreed_pence = excluded.agreed_pence
+   where (b.kind, b.status, b.valid_from, b.valid_to, b.agreed_pence)
+         is distinct from (excluded.kind, excluded.status, excluded.valid_from, excluded.valid_to,
+                           excluded.agreed_pence)
+), funded as (
+  insert into funding_line as x (budget_id, person_id, source, organisation_id, amount_pence)
+  select k.budget_id, k.person_id, f.source, (array_agg(o.id order by o.ods_code))[1], sum(f."amountPence")
+    from known k
+   cross join jsonb_to_recordset(k."fundingLines")
+           as f(source funding_source, "organisationCode" text, "amountPence" bigint)
+    left join organisation o on o.ods_code = f."organisationCode"
+   group by k.budget_id, k.person_id, f.source
+  on conflict (budget_id, person_id, source) do update
+     set organisation_id = excluded.organisation_id, amount_pence = excluded.amount_pence
+   where (x.organisation_id, x.amount_pence) is distinct from (excluded.organisation_id, excluded.amount_pence)
+), no_longer_funded as (
+  delete from funding_line x using known k
+   where x.budget_id = k.budget_id and x.person_id = k.person_id
+     and not exists (select from jsonb_array_elements(k."fundingLines") as f where f ->> 'source' = x.source::text)
+), managed as (
+  insert into portion as x (budget_id, person_id, position, management, recurring, amount_pence, account_operator_id)
+  select k.budget_id, k.person_id, p.position, p.management, p.recurring, p."amountPence", o.id
+    from known k
+   cross join rows from (jsonb_to_recordset(k.portions)
+           as (management management, recurring boolean, "amountPence" bigint, "accountOperatorCode" text))
+           with ordinality as p(management, recurring, "amountPence", "accountOperatorCode", position)
+    left join organisation o on o.ods_code = p."accountOperatorCode"
+  on conflict (budget_id, person_id, position) do update
+     set management = excluded.management, recurring = excluded.recurring, amount_pence = excluded.amount_pence,
+         account_operator_id = excluded.account_operator_id
+   where (x.management, x.recurring, x.amount_pence, x.account_operator_id)
+         is distinct from (excluded.management, excluded.recurring, excluded.amount_pence,
+                           excluded.account_operator_id)
+), no_longer_managed as (
+  delete from portion x using known k
+   where x.budget_id = k.budget_id and x.person_id = k.person_id and x.position > jsonb_array_length(k.portions)
+)
+select n, person_id, waits from placed`;
+
+// The ledger keeps every transfer, so a budget that was filed under the wrong person takes its ledger along.
+const moveBudgets = `
+update budget set link_id = l2.id, person_id = l2.person_id
+  from (select budget.id, row."personId" as to_person
+          ${moved('budget').replace('from json', 'from budget, json').replace('"movedFrom" text)', '"movedFrom" text, "personId" text)')}) as wrong
+  join person_link l2 on l2.source_id = $1 and l2.external_id = wrong.to_person
+ where budget.id = wrong.id`;
+
+export const applyBudgets: Apply = async (sql, source, rows) => {
+  if (rows.includes('"movedFrom"')) {
+    await sql.query('set constraints all deferred');
+    await run(sql, 'move-budgets', moveBudgets, [source.id, rows]);
+    await sql.query('set constraints all immediate');
+  }
+  return run<Verdict>(sql, 'write-budgets', writeBudgets, [source.id, rows]);
+};
+
+// Of two balances the later day counts, whichever arrives last.
+const writeBalances = `
+with row as (
+  select * from json_to_recordset($2::json) as t(
+    n int, "personId" text, "budgetId" text, "asAt" date, pence bigint)
+), known as (
+  select row.*, l.person_id, b.id as budget_id,
+         case when l.id is null then 'PERSON_NOT_KNOWN_YET' when b.id is null then 'BUDGET_NOT_KNOWN_YET' end as waits
+    from row
+    left join person_link l on l.source_id = $1 and l.external_id = row."personId"
+    left join budget b on b.link_id = l.id and b.external_id = row."budgetId"
+), latest as (
+  select distinct on (budget_id) * from known where waits is null order by budget_id, "asAt" desc, n desc
+), written as (
+  update budget b set reported_balance_pence = k.pence, reported_balance_on = k."asAt" from latest k
+   where b.id = k.budget_id and b.person_id = k.person_id
+     and (b.reported_balance_on is null or b.reported_balance_on <= k."asAt")
+     and (b.reported_balance_pence, b.reported_balance_on) is distinct from (k.pence, k."asAt")
+)
+select n, person_id, waits from known`;
+
+export const applyBalances: Apply = (sql, source, rows) =>
+  run<Verdict>(sql, 'write-balances', writeBalances, [source.id, rows]);

@@ -1,0 +1,38 @@
+/** Everything the API can be asked, put together: the SDL of `schema/`, the views of the domains, their commands. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { makeExecutableSchema } from '@graphql-tools/schema';
+import { budgetViews } from './budget/view.ts';
+import { intakeViews } from './intake/view.ts';
+import { ledgerViews } from './ledger/view.ts';
+import { packageViews } from './package/view.ts';
+import { personViews } from './person/view.ts';
+import { planViews } from './plan/view.ts';
+import { openExecutor } from './read/execute.ts';
+import { scalars } from './read/scalar.ts';
+import { joinViews, moneyView } from './read/view.ts';
+import { reviewViews } from './review/view.ts';
+
+const folder = new URL('../schema/', import.meta.url);
+
+export const typeDefs = readdirSync(folder)
+  .filter((file) => file.endsWith('.graphql'))
+  .sort()
+  .map((file) => readFileSync(new URL(file, folder), 'utf8'));
+
+export const views = joinViews(
+  { Money: moneyView },
+  personViews,
+  planViews,
+  budgetViews,
+  ledgerViews,
+  packageViews,
+  reviewViews,
+  intakeViews,
+);
+
+export function openCatalogue() {
+  const schema = makeExecutableSchema({ typeDefs, resolvers: { ...scalars } });
+  const executor = openExecutor({ schema, views });
+  for (const field of Object.values(schema.getQueryType()!.getFields())) field.resolve = executor.resolveQuery;
+  return { schema, executor };
+}

@@ -1,0 +1,81 @@
+/** Writes plans with their needs, and the outcomes people want. */
+import { type Apply, moved, run, takeFromOldPerson, type Verdict } from '../person/store.ts';
+
+const writeOutcomes = `
+with row as (
+  select * from json_to_recordset($2::json) as t(
+    n int, "externalId" text, "personId" text, text text, status outcome_status, "targetOn" date)
+), known as (
+  select row.*, l.id as link_id, l.person_id
+    from row left join person_link l on l.source_id = $1 and l.external_id = row."personId"
+), written as (
+  insert into outcome as o (person_id, link_id, external_id, text, status, target_on)
+  select person_id, link_id, "externalId", text, status, "targetOn" from known where link_id is not null
+  on conflict (link_id, external_id) do update
+     set text = excluded.text, status = excluded.status, target_on = excluded.target_on
+   where (o.text, o.status, o.target_on) is distinct from (excluded.text, excluded.status, excluded.target_on)
+)
+select n, person_id, case when link_id is null then 'PERSON_NOT_KNOWN_YET' end from known`;
+
+export const applyOutcomes: Apply = async (sql, source, rows) => {
+  await takeFromOldPerson(sql, 'outcome', source, rows);
+  return run<Verdict>(sql, 'write-outcomes', writeOutcomes, [source.id, rows]);
+};
+
+const freeOutcomes = `
+update outcome o set plan_id = null from plan p
+ where o.plan_id = p.id and o.person_id = p.person_id and p.id in (select plan.id ${moved('plan').replace(
+   'from json',
+   'from plan, json',
+ )})`;
+
+// A plan that names an outcome nobody has sent yet is shown without it, and waits for it.
+const writePlans = `
+with row as (
+  select * from json_to_recordset($2::json) as t(
+    n int, "externalId" text, "personId" text, title text, status plan_status, "whatMatters" text, "from" date,
+    "to" date, needs text[], "outcomeIds" text[], "coordinatorName" text)
+), known as (
+  select row.*, l.id as link_id, l.person_id, coalesce(p.id, new_id()) as plan_id
+    from row
+    join person_link l on l.source_id = $1 and l.external_id = row."personId"
+    left join plan p on p.link_id = l.id and p.external_id = row."externalId"
+), written as (
+  insert into plan as p (id, person_id, link_id, external_id, title, status, what_matters, coordinator_name,
+                         valid_from, valid_to)
+  select plan_id, person_id, link_id, "externalId", title, status, "whatMatters", "coordinatorName", "from", "to"
+    from known
+  on conflict (link_id, external_id) do update
+     set title = excluded.title, status = excluded.status, what_matters = excluded.what_matters,
+         coordinator_name = excluded.coordinator_name, valid_from = excluded.valid_from,
+         valid_to = excluded.valid_to, received_at = now()
+   where (p.title, p.status, p.what_matters, p.coordinator_name, p.valid_from, p.valid_to)
+         is distinct from (excluded.title, excluded.status, excluded.what_matters, excluded.coordinator_name,
+                           excluded.valid_from, excluded.valid_to)
+), needed as (
+  insert into need as x (plan_id, person_id, position, text)
+  select plan_id, person_id, position, text from known, unnest(needs) with ordinality as said(text, position)
+  on conflict (plan_id, person_id, position) do update set text = excluded.text where x.text <> excluded.text
+), no_longer_needed as (
+  delete from need x using known k
+   where x.plan_id = k.plan_id and x.person_id = k.person_id and x.position > cardinality(k.needs)
+), left_out as (
+  update outcome o set plan_id = null from known k
+   where o.plan_id = k.plan_id and o.person_id = k.person_id and o.external_id <> all(k."outcomeIds")
+), named as (
+  update outcome o set plan_id = k.plan_id from known k
+   where o.link_id = k.link_id and o.external_id = any(k."outcomeIds") and o.plan_id is distinct from k.plan_id
+)
+select row.n, k.person_id,
+       case when k.n is null then 'PERSON_NOT_KNOWN_YET'
+            when exists (select from unnest(k."outcomeIds") as wanted(id)
+                          where not exists (select from outcome o
+                                             where o.link_id = k.link_id and o.external_id = wanted.id))
+            then 'OUTCOME_NOT_KNOWN_YET' end
+  from row left join known k on k.n = row.n`;
+
+export const applyPlans: Apply = async (sql, source, rows) => {
+  if (rows.includes('"movedFrom"')) await run(sql, 'free-outcomes', freeOutcomes, [source.id, rows]);
+  await takeFromOldPerson(sql, 'plan', source, rows);
+  return run<Verdict>(sql, 'write-plans', writePlans, [source.id, rows]);
+};

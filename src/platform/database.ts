@@ -1,0 +1,69 @@
+/** The two ways to PostgreSQL: a pool for transactions, and a few pipelined connections for single reads. */
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { PrismaClient } from '../generated/prisma/client.ts';
+import { openReader, type Reader } from './reader.ts';
+
+export type Sql = pg.PoolClient;
+
+export interface Database {
+  url: string;
+  pool: pg.Pool;
+  prisma: PrismaClient;
+  reader: Reader;
+  close(): Promise<void>;
+}
+
+// Days and instants stay text, as PostgreSQL writes them; sums of pence stay exact.
+const types = new pg.TypeOverrides();
+types.setTypeParser(pg.types.builtins.DATE, (text) => text);
+types.setTypeParser(pg.types.builtins.INT8, (text) => BigInt(text));
+types.setTypeParser(pg.types.builtins.JSON, (text) => text);
+
+/**
+ * `poolSize` connections for transactions, of which Prisma may use as many again. About two connections a core are
+ * the fastest; more only queue inside PostgreSQL.
+ */
+export function openDatabase(url: string, { poolSize = 8 } = {}): Database {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: poolSize,
+    types,
+    options: '-c timezone=UTC -c lock_timeout=30s -c idle_in_transaction_session_timeout=60s',
+  });
+  // An idle connection that breaks is replaced by the pool; the next query tells whoever needs to know.
+  pool.on('error', () => {});
+  const prisma = new PrismaClient({
+    adapter: new PrismaPg({ connectionString: url, max: poolSize }, { onPoolError: () => {} }),
+    transactionOptions: { maxWait: 5_000, timeout: 20_000 },
+  });
+  const reader = openReader({ connectionString: url, types });
+  return {
+    url,
+    pool,
+    prisma,
+    reader,
+    close: async () => {
+      await Promise.all([pool.end(), prisma.$disconnect(), reader.close()]);
+    },
+  };
+}
+
+/** Runs `work` in one READ COMMITTED transaction on one connection, and rolls back when it throws. */
+export async function transaction<T>(pool: pg.Pool, work: (sql: Sql) => Promise<T>): Promise<T> {
+  const sql = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await sql.query('begin');
+    const result = await work(sql);
+    await sql.query('commit');
+    return result;
+  } catch (error) {
+    await sql.query('rollback').catch((rollbackError: Error) => {
+      broken = rollbackError;
+    });
+    throw error;
+  } finally {
+    sql.release(broken);
+  }
+}

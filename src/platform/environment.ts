@@ -1,0 +1,113 @@
+import { z } from 'zod';
+
+/** What the hub is told from outside. Everything has a default: with nothing set it runs on its own. */
+export interface Environment {
+  /** PostgreSQL to use; where there is none the hub runs its own under `dataDir`. */
+  databaseUrl: string | undefined;
+  /** Redis for the queue; where there is none the queue lives in PostgreSQL. */
+  redisUrl: string | undefined;
+  host: string;
+  /** 0 takes any free port. */
+  port: number;
+  oidcIssuer: string | undefined;
+  oidcAudience: string;
+  logLevel: LogLevel;
+  dataDir: string;
+}
+
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** Every problem at once, one a line, in words for whoever set the variables. Holds no value that was found. */
+export class EnvironmentError extends Error {
+  override readonly name = 'EnvironmentError';
+}
+
+const postgres = address(['postgresql:', 'postgres:']);
+const redis = address(['redis:', 'rediss:']);
+
+const shape = z.object({
+  DATABASE_URL: variable(postgres, 'a postgresql:// address', 'postgresql://tandem:secret@db.example:5432/tandem').optional(),
+  REDIS_URL: variable(redis, 'a redis:// or rediss:// address', 'redis://queue.example:6379').optional(),
+  HOST: variable(hostName, 'a host name or an IP address to listen on', '0.0.0.0').default('127.0.0.1'),
+  PORT: variable(portNumber, 'a whole number from 0 to 65535', '4000').default('4000').transform(Number),
+  OIDC_ISSUER: variable(issuer, 'an https:// address (http:// on this machine only)', 'https://login.example').optional(),
+  OIDC_AUDIENCE: variable(oneWord, 'a name without spaces', 'tandem').default('tandem'),
+  LOG_LEVEL: variable(logLevel, `one of ${logLevels.join(', ')}`, 'info').default('info'),
+  DATA_DIR: variable(folder, 'the path of a folder', './.data').default('./.data'),
+});
+
+/** Reads and checks the variables. An empty one counts as not set. @throws EnvironmentError */
+export function readEnvironment(env: Record<string, string | undefined>): Environment {
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value?.trim()));
+  const result = shape.safeParse(set);
+  if (!result.success) {
+    const problems = result.error.issues.map((issue) => `${String(issue.path[0])}: ${issue.message}`);
+    throw new EnvironmentError(problems.join('\n'));
+  }
+  const found = result.data;
+  return {
+    databaseUrl: found.DATABASE_URL,
+    redisUrl: found.REDIS_URL,
+    host: found.HOST,
+    port: found.PORT,
+    oidcIssuer: found.OIDC_ISSUER,
+    oidcAudience: found.OIDC_AUDIENCE,
+    logLevel: found.LOG_LEVEL as LogLevel,
+    dataDir: found.DATA_DIR,
+  };
+}
+
+/** `fault` says what is wrong with a value as a class, since the value may be a secret in the wrong place. */
+type Check = (value: string) => string | null;
+
+function variable(fault: Check, allowed: string, example: string) {
+  return z.string().superRefine((value, context) => {
+    const found = fault(value);
+    if (found) context.addIssue(`found ${found}; allowed is ${allowed}, for example ${example}`);
+  });
+}
+
+function address(protocols: string[]): Check {
+  return (value) => {
+    const found = urlOf(value);
+    if (typeof found === 'string') return found;
+    return protocols.includes(found.protocol) ? null : 'an address of another kind';
+  };
+}
+
+function issuer(value: string): string | null {
+  const found = urlOf(value);
+  if (typeof found === 'string') return found;
+  if (found.username || found.password) return 'an address with a user name or password in it';
+  if (found.search || found.hash) return 'an address with a query or a fragment';
+  if (found.protocol === 'https:') return null;
+  if (found.protocol !== 'http:') return 'an address of another kind';
+  return ['localhost', '127.0.0.1', '[::1]'].includes(found.hostname) ? null : 'an http:// address of another machine';
+}
+
+function urlOf(value: string): URL | string {
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(value)) return 'text that is not an address';
+  return URL.canParse(value) ? new URL(value) : 'an address that cannot be read';
+}
+
+function portNumber(value: string): string | null {
+  if (!/^\d+$/.test(value)) return 'text that is not a whole number';
+  return Number(value) <= 65_535 ? null : 'a number that is too large';
+}
+
+function hostName(value: string): string | null {
+  return /^[A-Za-z0-9.:_-]+$/.test(value) ? null : 'text that is neither';
+}
+
+function oneWord(value: string): string | null {
+  return /\s/.test(value) ? 'text with spaces' : null;
+}
+
+function logLevel(value: string): string | null {
+  return (logLevels as readonly string[]).includes(value) ? null : 'another word';
+}
+
+function folder(value: string): string | null {
+  return urlOf(value) instanceof URL ? 'an address' : null;
+}

@@ -1,0 +1,272 @@
+/**
+ * The read compiler: a GraphQL selection becomes ONE SQL statement whose result is already the answer, as JSON text,
+ * with the viewer's scope inside it. One statement is also one snapshot, so a balance always agrees with the entries
+ * beside it.
+ *
+ * A row becomes `row_to_json` of a select list whose column names are the response keys; a child becomes a correlated
+ * subquery in that list. Values of the request come in as parameters only.
+ */
+import { createHash } from 'node:crypto';
+import { collectSubFields } from '@graphql-tools/utils';
+import {
+  type FieldNode,
+  type FragmentDefinitionNode,
+  type GraphQLField,
+  type GraphQLObjectType,
+  type GraphQLSchema,
+  getNamedType,
+  isObjectType,
+  Kind,
+} from 'graphql';
+import type { ViewerRole } from '../access/viewer.ts';
+import { Fault } from '../platform/fault.ts';
+import type { Statement } from '../platform/reader.ts';
+import { afterOf, cursorSql } from './cursor.ts';
+import { uuidOf } from './id.ts';
+import type { Arguments, At, Field, Run, View } from './view.ts';
+
+export interface Catalogue {
+  schema: GraphQLSchema;
+  views: Record<string, View>;
+}
+
+/** What the request's document says besides the fields themselves. */
+export interface Selection {
+  fragments: Record<string, FragmentDefinitionNode>;
+  /** Coerced; used for @skip and @include alone. Arguments are read anew at each run. */
+  variables: Record<string, unknown>;
+  /** Every object found by id says its `__typename`, asked or not: graphql-js wants it. */
+  typed?: boolean;
+}
+
+/** A field of `Query` (or a payload's object, read as if by `Query.node`), under its response key. */
+export interface Root {
+  key: string;
+  def: GraphQLField<unknown, unknown>;
+  field: Field;
+  nodes: readonly FieldNode[];
+  /** Arguments that are known already, instead of the node's own. */
+  args?: Arguments;
+}
+
+export interface Plan {
+  statement: Statement;
+  /** Each parameter's value, from the run and from the arguments of the field with that index. */
+  parameters: ((run: Run, args: Arguments[]) => unknown)[];
+  /** The fields that have arguments. */
+  withArguments: { def: GraphQLField<unknown, unknown>; node: FieldNode; known?: Arguments }[];
+  keys: string[];
+}
+
+/** PostgreSQL cuts longer column names off, and a column's name is the response key. */
+const maxKeyLength = 63;
+
+const maxPage = 100;
+
+const typename: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };
+
+export function compile({ schema, views }: Catalogue, roots: Root[], role: ViewerRole, selection: Selection): Plan {
+  const parameters: Plan['parameters'] = [];
+  const withArguments: Plan['withArguments'] = [];
+  const shared = new Map<string, string>();
+  let aliases = 0;
+
+  const bind = (type: string, value: Plan['parameters'][number]) => `$${parameters.push(value)}::${type}`;
+
+  /** A parameter that is the same wherever it is used stands in the statement once. */
+  function once(name: string, make: () => string): string {
+    const known = shared.get(name);
+    if (known !== undefined) return known;
+    const made = make();
+    shared.set(name, made);
+    return made;
+  }
+
+  /** Notes the field's arguments and gives what its SQL may use. */
+  function atField(parent: string, def: GraphQLField<unknown, unknown>, node: FieldNode, known?: Arguments): At {
+    let index = -1;
+    if (def.args.length > 0) {
+      index = withArguments.push(known === undefined ? { def, node } : { def, node, known }) - 1;
+    }
+    return {
+      parent,
+      role,
+      viewer: (fact) => once(fact, () => bind('text', (run) => run.viewer[fact])),
+      today: () => once('today', () => bind('date', (run) => run.today)),
+      arg: (type, value) => bind(type, (_run, args) => value(args[index] ?? {})),
+    };
+  }
+
+  function viewOf(type: string): View {
+    const view = views[type];
+    if (view === undefined) throw new Error(`no view says how ${type} is read`);
+    return view;
+  }
+
+  /** The row `alias` of a type as one JSON object with just the selected fields. */
+  function object(type: GraphQLObjectType, alias: string, fields: Map<string, FieldNode[]>): string {
+    return json([...fields].map(([key, nodes]) => ({ key, sql: selected(type, alias, nodes) })));
+  }
+
+  function selected(type: GraphQLObjectType, alias: string, nodes: FieldNode[]): string {
+    const node = nodes[0]!;
+    const name = node.name.value;
+    if (name === '__typename') return `'${type.name}'::text`;
+    const def = type.getFields()[name]!;
+    const field = viewOf(type.name).fields[name];
+    if (field === undefined) throw new Error(`no view says how ${type.name}.${name} is read`);
+    if (field.is === 'value') return field.sql(atField(alias, def, node));
+    return `(select j from ${joined(field, alias, def, nodes)} v)`;
+  }
+
+  /** A from-item with at most one row: the JSON `j` of an object, list or page, and the ids of the people in it. */
+  function joined(
+    field: Exclude<Field, { is: 'value' }>,
+    parent: string,
+    def: GraphQLField<unknown, unknown>,
+    nodes: readonly FieldNode[],
+    known?: Arguments,
+  ): string {
+    const at = atField(parent, def, nodes[0]!, known);
+    const alias = `t${aliases++}`;
+    if (field.is === 'node') return anyNode(at, nodes, field.only);
+
+    const type = field.is === 'connection' ? typeNamed(field.type) : objectType(def);
+    const people = viewOf(type.name).person?.(alias) ?? 'null::uuid';
+    if (field.is === 'connection') {
+      return page(field, at, alias, people, objectType(def), nodes);
+    }
+    const row = object(type, alias, subFields(type, nodes));
+    if (field.is === 'one') {
+      return `(select ${row} as j, array[${people}] as people from (${field.rows(at)}) ${alias} limit 1)`;
+    }
+    return `(select coalesce(json_agg(${row}), '[]') as j, array_agg(${people}) as people from (${field.rows(at)}) ${alias})`;
+  }
+
+  /** One of several types, told apart by the prefix of the id: only the one that it names is looked up. */
+  function anyNode(at: At, nodes: readonly FieldNode[], only: string | undefined): string {
+    const found: string[] = [];
+    for (const [name, view] of Object.entries(views)) {
+      const { node } = view;
+      if (node === undefined || (only !== undefined && only !== name)) continue;
+      const type = typeNamed(name);
+      const alias = `t${aliases++}`;
+      const fields = subFields(type, nodes);
+      if (selection.typed) fields.set('__typename', [typename]);
+      const uuid = at.arg('uuid', (args) => uuidOf(node.prefix, args.id));
+      const people = view.person?.(alias) ?? 'null::uuid';
+      // A type that the selection asks nothing of is still found: as an empty object.
+      const row = fields.size === 0 ? `'{}'::json` : object(type, alias, fields);
+      found.push(
+        `select ${row} as j, array[${people}] as people from (${node.rows(at, uuid)}) ${alias} where ${uuid} is not null`,
+      );
+    }
+    return `(${found.join(' union all ')})`;
+  }
+
+  function page(
+    field: Extract<Field, { is: 'connection' }>,
+    at: At,
+    alias: string,
+    people: string,
+    connection: GraphQLObjectType,
+    nodes: readonly FieldNode[],
+  ): string {
+    const after = field.keys.map(({ type, first }, i) =>
+      at.arg(type, (args) => afterOf(args.after, field.keys.length)?.[i] ?? first),
+    );
+    const limit = at.arg('int', (args) => pageSize(args.first) + 1);
+    const size = at.arg('int', (args) => pageSize(args.first));
+    const cursor = cursorSql(field.keys.map(({ column }) => `${alias}.${column}`));
+    const type = typeNamed(field.type);
+
+    /** What each row gives, and what is made of all rows: the parts of the page, put together at the end. */
+    const perRow = [`${people} as person`];
+    const parts: { key: string; sql: string }[] = [];
+    const perRowColumn = (sql: string) => `r.c${perRow.push(`${sql} as c${perRow.length}`) - 1}`;
+    const list = (sql: string) =>
+      `coalesce(json_agg(${perRowColumn(sql)} order by r.n) filter (where r.n <= ${size}), '[]')`;
+
+    for (const [key, partNodes] of subFields(connection, nodes)) {
+      const part = partNodes[0]!.name.value;
+      if (part === '__typename') parts.push({ key, sql: `'${connection.name}'::text` });
+      else if (part === 'nodes') parts.push({ key, sql: list(object(type, alias, subFields(type, partNodes))) });
+      else if (part === 'edges') parts.push({ key, sql: list(edge(partNodes)) });
+      else parts.push({ key, sql: pageInfo(partNodes) });
+    }
+
+    function edge(edgeNodes: FieldNode[]): string {
+      const edgeType = objectType(connection.getFields().edges!);
+      const fields = [...subFields(edgeType, edgeNodes)].map(([key, [first, ...rest]]) => {
+        const part = first!.name.value;
+        if (part === '__typename') return { key, sql: `'${edgeType.name}'::text` };
+        if (part === 'cursor') return { key, sql: cursor };
+        return { key, sql: object(type, alias, subFields(type, [first!, ...rest])) };
+      });
+      return json(fields);
+    }
+
+    function pageInfo(infoNodes: FieldNode[]): string {
+      const fields = [...subFields(typeNamed('PageInfo'), infoNodes)].map(([key, [first]]) => {
+        const part = first!.name.value;
+        if (part === '__typename') return `'${checked(key)}', 'PageInfo'`;
+        if (part === 'hasNextPage') return `'${checked(key)}', count(*) > ${size}`;
+        const last = `(array_agg(${perRowColumn(cursor)} order by r.n desc) filter (where r.n <= ${size}))[1]`;
+        return `'${checked(key)}', ${last}`;
+      });
+      return `json_build_object(${fields.join(', ')})`;
+    }
+
+    const columns = parts.map(({ sql }, i) => `${sql} as k${i}`);
+    columns.push(`array_agg(r.person) filter (where r.n <= ${size}) as people`);
+    const whole = json(parts.map(({ key }, i) => ({ key, sql: `q.k${i}` })));
+    return `(select ${whole} as j, q.people from (select ${columns.join(', ')}
+      from (select row_number() over () as n, ${perRow.join(', ')} from (${field.rows({ ...at, after, limit })}) ${alias}) r) q)`;
+  }
+
+  function subFields(type: GraphQLObjectType, nodes: readonly FieldNode[]): Map<string, FieldNode[]> {
+    return collectSubFields(schema, selection.fragments, selection.variables, type, [...nodes]).fields;
+  }
+
+  function typeNamed(name: string): GraphQLObjectType {
+    const type = schema.getType(name);
+    if (!isObjectType(type)) throw new Error(`${name} is not an object type of the schema`);
+    return type;
+  }
+
+  function objectType(def: GraphQLField<unknown, unknown>): GraphQLObjectType {
+    return typeNamed(getNamedType(def.type).name);
+  }
+
+  const froms: string[] = [];
+  const columns: string[] = [];
+  for (const [index, root] of roots.entries()) {
+    if (root.field.is === 'value') throw new Error(`Query.${root.def.name} must be an object or a list`);
+    froms.push(
+      `left join lateral ${joined(root.field, 'viewer', root.def, root.nodes, root.args)} r${index} on true`,
+    );
+    columns.push(`r${index}.j`, `r${index}.people::text`);
+  }
+  const text = `select ${columns.join(', ')} from (select) viewer ${froms.join(' ')}`;
+  return {
+    statement: { name: createHash('sha256').update(text).digest('base64url').slice(0, 32), text },
+    parameters,
+    withArguments,
+    keys: roots.map(({ key }) => key),
+  };
+}
+
+/** One JSON object with these keys. */
+const json = (fields: { key: string; sql: string }[]) =>
+  `(select row_to_json(o) from (select ${fields.map(({ key, sql }) => `${sql} as "${checked(key)}"`).join(', ')}) o)`;
+
+function checked(key: string): string {
+  if (key.length <= maxKeyLength) return key;
+  throw new Fault('ALIAS_TOO_LONG', `The alias "${key}" is longer than ${maxKeyLength} characters. Use a shorter one.`);
+}
+
+/** How many a page may hold: 1 to 100. */
+function pageSize(first: unknown): number {
+  if (typeof first === 'number' && first >= 1 && first <= maxPage) return first;
+  throw new Fault('PAGE_SIZE', `"first" must be 1 to ${maxPage}; it was ${String(first)}.`);
+}

@@ -1,0 +1,280 @@
+/**
+ * The executor. A query operation runs as one compiled statement, and is answered with the JSON text that PostgreSQL
+ * made of it. What cannot be compiled whole (introspection, a mutation) is executed by graphql-js; the fields in it
+ * that read data come together in a DataLoader of the request and go through the same compiler.
+ */
+import { collectFields } from '@graphql-tools/utils';
+import DataLoader from 'dataloader';
+import {
+  type DocumentNode,
+  type ExecutionResult,
+  execute,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  GraphQLError,
+  type GraphQLResolveInfo,
+  getArgumentValues,
+  getNamedType,
+  getVariableValues,
+  Kind,
+  type OperationDefinitionNode,
+  print,
+  visit,
+} from 'graphql';
+import type { Viewer } from '../access/viewer.ts';
+import type { Audit } from '../audit/store.ts';
+import { Fault } from '../platform/fault.ts';
+import type { Reader } from '../platform/reader.ts';
+import { type Catalogue, compile, type Plan, type Root } from './compile.ts';
+import type { Arguments } from './view.ts';
+
+/** JSON text in place of data: it goes to the wire as it is. */
+export class JsonText {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** What every request carries. Made anew for each: nothing here is ever shared between two viewers. */
+export interface ReadContext {
+  viewer: Viewer;
+  requestId: string;
+  /** The day in Europe/London. */
+  today: string;
+  now: () => Date;
+  reader: Reader;
+  audit: Audit;
+  load: DataLoader<Read, unknown>;
+}
+
+/** A field that reads, met while graphql-js executes. */
+interface Read {
+  root: Root;
+  info: Pick<GraphQLResolveInfo, 'fragments' | 'variableValues'>;
+}
+
+interface Request {
+  document: DocumentNode;
+  operation: OperationDefinitionNode;
+  operationName: string | null;
+  variables: Record<string, unknown>;
+}
+
+/** What is found out once for each document and operation. */
+interface Known {
+  fragments: Record<string, FragmentDefinitionNode>;
+  /** Variables that decide whether a field is there at all: a plan is made for each of their values. */
+  deciding: string[];
+  plans: Map<string, Shape | null>;
+}
+
+/** The answer's top-level fields in order: a constant `__typename`, or the plan's next column. */
+interface Shape {
+  plan: Plan | null;
+  keys: { key: string; constant: string | null }[];
+  /** For the audit: the fields asked for. */
+  object: string;
+}
+
+/** `max` bounds the plans kept for one document: two to the number of its deciding variables could be many. */
+const maxPlans = 64;
+
+export function openExecutor(catalogue: Catalogue) {
+  const known = new WeakMap<DocumentNode, Map<string, Known>>();
+  const { schema, views } = catalogue;
+  const query = schema.getQueryType()!;
+
+  function knownOf({ document, operation, operationName }: Request): Known {
+    const operations = known.get(document) ?? new Map<string, Known>();
+    known.set(document, operations);
+    const name = operationName ?? '';
+    const found = operations.get(name);
+    if (found !== undefined) return found;
+    const fragments: Known['fragments'] = {};
+    for (const d of document.definitions) if (d.kind === Kind.FRAGMENT_DEFINITION) fragments[d.name.value] = d;
+    const made = { fragments, deciding: decidingVariables(document, operation), plans: new Map() };
+    operations.set(name, made);
+    return made;
+  }
+
+  /** The operation as one statement; null when it asks for something that no view holds, such as `__schema`. */
+  function shapeOf(request: Request, variables: Record<string, unknown>, viewer: Viewer): Shape | null {
+    const { fragments, deciding, plans } = knownOf(request);
+    const key = `${viewer.role} ${deciding.map((name) => String(variables[name])).join()}`;
+    const found = plans.get(key);
+    if (found !== undefined) return found;
+    const shape = makeShape(request.operation, fragments, variables, viewer);
+    if (plans.size >= maxPlans) plans.clear();
+    plans.set(key, shape);
+    return shape;
+  }
+
+  function makeShape(
+    operation: OperationDefinitionNode,
+    fragments: Known['fragments'],
+    variables: Record<string, unknown>,
+    viewer: Viewer,
+  ): Shape | null {
+    const { fields } = collectFields(schema, fragments, variables, query, operation.selectionSet);
+    const roots: Root[] = [];
+    const keys: Shape['keys'] = [];
+    for (const [key, nodes] of fields) {
+      const name = nodes[0]!.name.value;
+      if (name === '__typename') {
+        keys.push({ key, constant: '"Query"' });
+        continue;
+      }
+      const root = rootOf(key, nodes);
+      if (root === null) return null;
+      roots.push(root);
+      keys.push({ key, constant: null });
+    }
+    return {
+      plan: roots.length === 0 ? null : compile(catalogue, roots, viewer.role, { fragments, variables }),
+      keys,
+      object: roots.map(({ def }) => def.name).join(),
+    };
+  }
+
+  function rootOf(key: string, nodes: readonly FieldNode[]): Root | null {
+    const name = nodes[0]!.name.value;
+    const field = views.Query?.fields[name];
+    const def = query.getFields()[name];
+    return field === undefined || def === undefined ? null : { key, def, field, nodes };
+  }
+
+  /** Sends the plan's statement, writes the audit, and gives the JSON text of each root. */
+  async function read(plan: Plan, object: string, variables: Record<string, unknown>, context: ReadContext) {
+    const { viewer, today, requestId } = context;
+    const args = plan.withArguments.map(
+      ({ def, node, known }) => known ?? (getArgumentValues(def, node, variables) as Arguments),
+    );
+    const values = plan.parameters.map((parameter) => parameter({ viewer, today }, args));
+    const [row = []] = await context.reader.read(plan.statement, values);
+    const texts: (string | null)[] = [];
+    const personIds: string[] = [];
+    for (let i = 0; i < row.length; i += 2) {
+      texts.push(row[i] as string | null);
+      personIds.push(...peopleIn(row[i + 1] as string | null));
+    }
+    await context.audit.record({
+      at: context.now(),
+      requestId,
+      viewer,
+      action: 'READ',
+      object,
+      outcome: personIds.length > 0 ? 'FOUND' : 'NOTHING',
+      personIds,
+    });
+    return texts;
+  }
+
+  /** A loader of one request: everything graphql-js asks for in one tick is read in one statement. */
+  function makeLoader(context: Omit<ReadContext, 'load'>): ReadContext['load'] {
+    const full = context as ReadContext;
+    return new DataLoader(
+      async (reads: readonly Read[]) => {
+        const roots = reads.map(({ root }) => root);
+        const { fragments, variableValues } = reads[0]!.info;
+        const selection = { fragments, variables: variableValues, typed: true };
+        const plan = compile(catalogue, roots, context.viewer.role, selection);
+        const texts = await read(plan, roots.map(({ def }) => def.name).join(), variableValues, full);
+        return texts.map((text) => (text === null ? null : JSON.parse(text)));
+      },
+      { cache: false },
+    );
+  }
+
+  async function run(request: Request, context: ReadContext): Promise<ExecutionResult> {
+    const coerced = getVariableValues(schema, request.operation.variableDefinitions ?? [], request.variables);
+    if (coerced.errors !== undefined) return { errors: coerced.errors.map(withoutValue) };
+    const variables = coerced.coerced;
+    if (request.operation.operation === 'query') {
+      const shape = shapeOf(request, variables, context.viewer);
+      if (shape !== null) {
+        const texts = shape.plan === null ? [] : await read(shape.plan, shape.object, variables, context);
+        let column = 0;
+        const parts = shape.keys.map(({ key, constant }) => `"${key}":${constant ?? texts[column++] ?? 'null'}`);
+        // The text stands in for the data; only `stringify` ever looks at it.
+        return { data: new JsonText(`{${parts.join(',')}}`) as never };
+      }
+    }
+    return (await execute({
+      schema,
+      document: request.document,
+      operationName: request.operationName,
+      variableValues: request.variables,
+      contextValue: context,
+      // An object that was read carries its fields under their response keys.
+      fieldResolver: (source, _args, _context, info) => source?.[info.path.key],
+      typeResolver: (value) => (value as { __typename?: string }).__typename,
+    })) as ExecutionResult;
+  }
+
+  return {
+    makeLoader,
+    run: async (request: Request, context: ReadContext): Promise<ExecutionResult> => {
+      try {
+        return await run(request, context);
+      } catch (error) {
+        return { errors: [asGraphQLError(error)] };
+      }
+    },
+    /** Resolvers for the fields of `Query`, for operations that graphql-js must execute. */
+    resolveQuery: (_source: unknown, _args: unknown, context: ReadContext, info: GraphQLResolveInfo) => {
+      const root = rootOf(String(info.path.key), info.fieldNodes);
+      if (root === null) throw new Error(`no view says how Query.${info.fieldName} is read`);
+      return context.load.load({ root, info });
+    },
+    /** Reads an object for a mutation's payload, through the same gate as everything else. */
+    resolveById: (id: string, context: ReadContext, info: GraphQLResolveInfo) => {
+      const def = query.getFields().node!;
+      const only = getNamedType(info.returnType).name;
+      const root: Root = { key: 'node', def, field: { is: 'node', only }, nodes: info.fieldNodes, args: { id } };
+      return context.load.load({ root, info });
+    },
+  };
+}
+
+export type Executor = ReturnType<typeof openExecutor>;
+
+/** `{a,b}`, as PostgreSQL writes an array of UUIDs; a null among them stands for a row that is about nobody. */
+function peopleIn(text: string | null): string[] {
+  if (text === null || text === '{}' || text === '{NULL}') return [];
+  return text
+    .slice(1, -1)
+    .split(',')
+    .filter((id) => id !== 'NULL');
+}
+
+function decidingVariables(document: DocumentNode, operation: OperationDefinitionNode): string[] {
+  if ((operation.variableDefinitions ?? []).length === 0) return [];
+  const names = new Set<string>();
+  visit(document, {
+    Directive(node) {
+      if (node.name.value !== 'skip' && node.name.value !== 'include') return;
+      for (const { value } of node.arguments ?? []) if (value.kind === Kind.VARIABLE) names.add(value.name.value);
+    },
+  });
+  return [...names].sort();
+}
+
+/** graphql-js quotes the value it refuses, which may be an NHS number: say which variable, and what it must be. */
+function withoutValue(error: GraphQLError): GraphQLError {
+  const node = error.nodes?.[0];
+  if (node?.kind !== Kind.VARIABLE_DEFINITION) return error;
+  const where = /at "[^"]*?\.([\w.[\]]+)"/.exec(error.message)?.[1];
+  const field = where === undefined ? '' : ` at ${where}`;
+  return new GraphQLError(`Variable "$${node.variable.name.value}" has an unusable value${field}; it must be ${print(node.type)}.`, {
+    nodes: [node],
+    extensions: { code: 'BAD_USER_INPUT', http: { status: 400 } },
+  });
+}
+
+function asGraphQLError(error: unknown): GraphQLError {
+  if (error instanceof GraphQLError) return error;
+  const cause = error instanceof Error ? error : new Error(String(error));
+  const code = error instanceof Fault ? { code: error.code } : {};
+  return new GraphQLError(cause.message, { originalError: cause, extensions: code });
+}

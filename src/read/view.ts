@@ -1,0 +1,158 @@
+/**
+ * How a GraphQL type maps to tables. Each domain declares its types in its `view.ts`; `compile.ts` turns a selection
+ * into one statement. A view says where a field comes from in SQL, and nothing else.
+ */
+import { maySeePerson, type PolicyParameters } from '../access/policy.ts';
+import type { Viewer, ViewerRole } from '../access/viewer.ts';
+
+/** What is known when a statement is sent: who asks, the arguments of each field, and today in Europe/London. */
+export interface Run {
+  viewer: Viewer;
+  today: string;
+}
+
+export type Arguments = Record<string, unknown>;
+
+/** What a field's SQL may use. `parent` is the alias of the row it belongs to. */
+export interface At extends PolicyParameters {
+  parent: string;
+  role: ViewerRole;
+  /** A placeholder for something made of the field's arguments. */
+  arg(type: string, value: (args: Arguments) => unknown): string;
+}
+
+/** For a page of a connection. `after` are placeholders for the sort keys of the row to go on behind. */
+export interface PageAt extends At {
+  after: string[];
+  limit: string;
+}
+
+interface ValueField {
+  is: 'value';
+  sql: (at: At) => string;
+}
+
+/** One object (or null), or all objects of a list. `rows` is a query that returns the child view's rows. */
+interface ObjectField {
+  is: 'one' | 'many';
+  type: string;
+  rows: (at: At) => string;
+}
+
+/** A page of a long list. The query returns at most `limit` rows behind `after`, in order, with its `keys` as columns. */
+interface ConnectionField {
+  is: 'connection';
+  type: string;
+  keys: { column: string; type: string; /** What comes before everything, in the list's order. */ first: string }[];
+  rows: (at: PageAt) => string;
+}
+
+/** Anything by its global id: one of several types, or `only` this one. */
+interface NodeField {
+  is: 'node';
+  only?: string;
+}
+
+export type Field = ValueField | ObjectField | ConnectionField | NodeField;
+
+export interface View {
+  /** SQL of the id of the person a row is about, given the row's alias: what the audit names. Null for other rows. */
+  person: ((row: string) => string) | null;
+  /** Makes the type a Node: its ids begin with this, and `rows` finds one by its UUID, within scope. */
+  node?: { prefix: string; rows: (at: At, uuid: string) => string };
+  fields: Record<string, Field>;
+}
+
+/** What one domain says: its own types, and the fields it adds to types of the domains before it. */
+export type Views = Record<string, View | Pick<View, 'fields'>>;
+
+/** All domains' views as one. A type is declared once, and may be added to by others. */
+export function joinViews(...all: Views[]): Record<string, View> {
+  const joined: Record<string, View> = {};
+  for (const [type, view] of all.flatMap((views) => Object.entries(views))) {
+    const before = joined[type];
+    if (before === undefined && !('person' in view)) throw new Error(`${type} is added to before it is declared`);
+    for (const name of Object.keys(view.fields)) {
+      if (before !== undefined && name in before.fields) throw new Error(`${type}.${name} is declared twice`);
+    }
+    joined[type] = { person: null, ...before, ...view, fields: { ...before?.fields, ...view.fields } };
+  }
+  return joined;
+}
+
+const byPersonId = (row: string) => `${row}.person_id`;
+
+/** A view over a table whose rows belong to a person. It can be found by id when it has a prefix. */
+export function personView(fields: Record<string, Field>, own?: { prefix: string; table: string }): View {
+  if (own === undefined) return { person: byPersonId, fields };
+  return {
+    person: byPersonId,
+    node: {
+      prefix: own.prefix,
+      rows: (at, uuid) =>
+        `select t.* from ${own.table} t where t.id = ${uuid} and ${maySee(at, 't.person_id')}`,
+    },
+    fields: { id: globalId(own.prefix), ...fields },
+  };
+}
+
+/** A view over rows that are about nobody in particular. */
+export function plainView(fields: Record<string, Field>): View {
+  return { person: null, fields };
+}
+
+/** SQL: the viewer may see this person. */
+export const maySee = (at: At, personId: string) => maySeePerson(at.role, personId, at);
+
+/** A column as it is: text, number, boolean, day, enum value. */
+export const column = (name: string): Field => value(({ parent }) => `${parent}.${name}`);
+
+/** An SQL expression. */
+export const value = (sql: (at: At) => string): Field => ({ is: 'value', sql });
+
+/** An instant, in UTC, to the millisecond. */
+export const instant = (name: string): Field =>
+  value(({ parent }) => `to_char(${parent}.${name} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`);
+
+/** A global id: the prefix of its type and the row's UUID. */
+export const globalId = (prefix: string, name = 'id'): Field =>
+  value(({ parent }) => `'${prefix}_' || replace(${parent}.${name}::text, '-', '')`);
+
+/** One object or null. */
+export const one = (type: string, rows: (at: At) => string): Field => ({ is: 'one', type, rows });
+
+/** All objects of a short list. */
+export const many = (type: string, rows: (at: At) => string): Field => ({ is: 'many', type, rows });
+
+/** Rows of a table that belong to the person: a field of `Person`. */
+export const ofPerson = (type: string, table: string, order: string): Field =>
+  many(type, ({ parent }) => `select * from ${table} where person_id = ${parent}.id order by ${order}`);
+
+/** Rows of a child table that point to their parent by (parent, person). */
+export const children = (type: string, table: string, parentColumn: string, order: string): Field =>
+  many(
+    type,
+    ({ parent }) =>
+      `select * from ${table} where ${parentColumn} = ${parent}.id and person_id = ${parent}.person_id order by ${order}`,
+  );
+
+/** Money from a column or an expression of pence; null when that is null. */
+export const money = (pence: string | ((at: At) => string)): Field =>
+  one('Money', (at) => {
+    const sql = typeof pence === 'string' ? `${at.parent}.${pence}` : pence(at);
+    return `select pence from (select ${sql} as pence) m where pence is not null`;
+  });
+
+/** An organisation that a column names. */
+export const organisation = (name = 'organisation_id'): Field =>
+  one('Organisation', ({ parent }) => `select * from organisation where id = ${parent}.${name}`);
+
+/** Every Connection's `nodes`, `edges` and `pageInfo`, and every Money, is made in one way, by the compiler. */
+export const moneyView: View = plainView({
+  amount: value(({ parent }) => `(${parent}.pence::numeric / 100)::numeric(20, 2)::text`),
+  currency: value(() => `'GBP'::text`),
+  formatted: value(
+    ({ parent }) =>
+      `case when ${parent}.pence < 0 then '-' else '' end || to_char(abs(${parent}.pence)::numeric / 100, 'FM"£"999,999,999,999,990.00')`,
+  ),
+});

@@ -1,0 +1,203 @@
+/** The hub's HTTP server: GraphQL, health, metrics, the explorer. */
+import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { ApolloServer, type ApolloServerPlugin, type GatewayInterface } from '@apollo/server';
+import { ApolloServerPluginCacheControlDisabled } from '@apollo/server/plugin/disabled';
+import { expressMiddleware } from '@as-integrations/express5';
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import type { GraphQLSchema } from 'graphql';
+import type { SignIn } from './access/sign-in.ts';
+import type { Viewer } from './access/viewer.ts';
+import { openAudit } from './audit/store.ts';
+import { openCatalogue } from './catalogue.ts';
+import type { CommandTools } from './command.ts';
+import type { Database } from './platform/database.ts';
+import { londonDay } from './platform/day.ts';
+import { Fault } from './platform/fault.ts';
+import type { Log } from './platform/log.ts';
+import type { Metrics } from './platform/metric.ts';
+import { errorFor, isUnexpected } from './read/error.ts';
+import { type Executor, JsonText, type ReadContext } from './read/execute.ts';
+
+export interface HubOptions {
+  database: Database;
+  signIn: SignIn;
+  log: Log;
+  metrics: Metrics;
+  now: () => Date;
+  tools: CommandTools;
+  /** More routes, such as the demo's issuer. */
+  extend?: (app: Express) => void;
+}
+
+export interface Hub {
+  url: string;
+  port: number;
+  /** Answers 503 on /readyz, lets what is under way finish, then stops. */
+  close(): Promise<void>;
+}
+
+/** Nothing that a client needs to send is larger; files have a way of their own. */
+const maxBody = '256kb';
+/** An operation of more tokens is refused before it is looked at. */
+const maxTokens = 5_000;
+
+export async function startHub(options: HubOptions, { host, port }: { host: string; port: number }): Promise<Hub> {
+  const { database, signIn, log, metrics, now, tools } = options;
+  const { schema, executor } = openCatalogue();
+  const audit = openAudit(database.pool);
+  const apollo = await startApollo(schema, executor, log);
+  let closing = false;
+
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+
+  app.get('/livez', (_req, res) => void res.type('text').send('alive\n'));
+  app.get('/readyz', async (_req, res) => {
+    const ready = !closing && (await database.pool.query('select 1').then(
+      () => true,
+      () => false,
+    ));
+    res.status(ready ? 200 : 503).type('text').send(ready ? 'ready\n' : 'not ready\n');
+  });
+  app.get('/metrics', async (_req, res) => {
+    res.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+  });
+  app.get('/', (_req, res) => res.redirect('/explorer/'));
+  app.use('/explorer', explorerHeaders, express.static(new URL('generated/explorer', import.meta.url).pathname));
+  options.extend?.(app);
+
+  const viewers = new WeakMap<object, { viewer: Viewer; requestId: string }>();
+  const identify: RequestHandler = async (req, res, next) => {
+    const requestId = randomUUID();
+    res.setHeader('x-request-id', requestId);
+    const viewer = await signIn.viewerFrom(req.headers.authorization);
+    viewers.set(req, { viewer, requestId });
+    next();
+  };
+  const answer = expressMiddleware(apollo, {
+    context: async ({ req }): Promise<ReadContext> => {
+      const { viewer, requestId } = viewers.get(req)!;
+      const context = { viewer, requestId, now, today: londonDay(now()), reader: database.reader, audit, tools };
+      return executor.withLoader(context);
+    },
+  });
+  app.use('/graphql', identify, express.json({ limit: maxBody }), answer);
+
+  app.use((_req, res) => void refuse(res, 404, new Fault('NOT_FOUND', 'There is nothing at this address.')));
+  const onError: ErrorRequestHandler = (error, _req, res, _next) => {
+    const fault = faultOf(error);
+    metrics.refused.inc({ reason: fault.code });
+    if (fault.code === 'INTERNAL_SERVER_ERROR') {
+      log.error({ err: error, requestId: String(res.getHeader('x-request-id')) }, 'A request failed');
+    }
+    refuse(res, statusOf[fault.code] ?? 500, fault);
+  };
+  app.use(onError);
+
+  const server = createServer(app);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  const actualPort = (server.address() as AddressInfo).port;
+  return {
+    port: actualPort,
+    url: `http://localhost:${actualPort}`,
+    async close() {
+      closing = true;
+      await apollo.stop();
+      server.closeIdleConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** Apollo parses, validates and speaks HTTP; the read compiler executes. */
+async function startApollo(schema: GraphQLSchema, executor: Executor, log: Log) {
+  const gateway: GatewayInterface = {
+    load: async () => ({
+      executor: ({ document, request, operation, operationName, context }) =>
+        executor.run(
+          { document, operation, operationName: operationName ?? null, variables: request.variables ?? {} },
+          context as ReadContext,
+        ),
+    }),
+    onSchemaLoadOrUpdate: (tell) => {
+      tell({ apiSchema: schema, coreSupergraphSdl: '' });
+      return () => {};
+    },
+    stop: async () => {},
+  };
+  const apollo = new ApolloServer<ReadContext>({
+    gateway,
+    parseOptions: { maxTokens },
+    introspection: true,
+    includeStacktraceInErrorResponses: false,
+    allowBatchedHttpRequests: false,
+    persistedQueries: false,
+    stopOnTerminationSignals: false,
+    formatError: (_formatted, error) => errorFor(error),
+    stringifyResult: ({ data, ...rest }) =>
+      data instanceof JsonText
+        ? `{"data":${data.text}${Object.values(rest).some((part) => part !== undefined) ? `,${JSON.stringify(rest).slice(1)}` : '}'}`
+        : JSON.stringify({ ...rest, data }),
+    plugins: [ApolloServerPluginCacheControlDisabled(), tellRequest(log)],
+    logger: { debug() {}, info() {}, warn: () => log.warn('Apollo warned'), error: () => log.error('Apollo failed') },
+  });
+  await apollo.start();
+  return apollo;
+}
+
+/** Every error in an answer carries the request's id; one that nobody expected is logged under it. */
+function tellRequest(log: Log): ApolloServerPlugin<ReadContext> {
+  return {
+    async requestDidStart({ contextValue: { requestId } }) {
+      return {
+        async didEncounterErrors({ errors }) {
+          for (const error of errors) {
+            if (isUnexpected(error)) log.error({ err: error.originalError ?? error, requestId }, 'An operation failed');
+          }
+        },
+        async willSendResponse({ response }) {
+          if (response.body.kind !== 'single' || response.body.singleResult.errors === undefined) return;
+          for (const error of response.body.singleResult.errors) {
+            Object.assign((error as { extensions: object }).extensions, { requestId });
+          }
+        },
+      };
+    },
+  };
+}
+
+const explorerHeaders: RequestHandler = (_req, res, next) => {
+  res.setHeader('x-content-type-options', 'nosniff');
+  res.setHeader('referrer-policy', 'no-referrer');
+  next();
+};
+
+const statusOf: Record<string, number> = {
+  UNAUTHENTICATED: 401,
+  NOT_FOUND: 404,
+  BODY_TOO_LARGE: 413,
+  BAD_REQUEST: 400,
+  SIGN_IN_UNAVAILABLE: 503,
+};
+
+function faultOf(error: unknown): Fault {
+  if (error instanceof Fault) return error;
+  const { type } = (error ?? {}) as { type?: string };
+  if (type === 'entity.too.large') return new Fault('BODY_TOO_LARGE', `The body is larger than ${maxBody}.`);
+  if (typeof type === 'string') return new Fault('BAD_REQUEST', 'The body cannot be read as JSON.');
+  return new Fault('INTERNAL_SERVER_ERROR', 'Something went wrong here.');
+}
+
+/** An answer in the shape of GraphQL's, for what never got as far as GraphQL. */
+function refuse(res: express.Response, status: number, { code, message, retryable }: Fault) {
+  if (status === 401) res.setHeader('www-authenticate', 'Bearer');
+  if (status === 503) res.setHeader('retry-after', '5');
+  const requestId = res.getHeader('x-request-id');
+  res.status(status).json({ errors: [{ message, extensions: { code, retryable, requestId } }] });
+}

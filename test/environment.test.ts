@@ -1,0 +1,90 @@
+import { describe, expect, test } from 'vitest';
+import { EnvironmentError, readEnvironment } from '../src/platform/environment.ts';
+
+function problemsOf(env: Record<string, string>): string {
+  try {
+    readEnvironment(env);
+  } catch (error) {
+    if (error instanceof EnvironmentError) return error.message;
+    throw error;
+  }
+  throw new Error('These variables were accepted');
+}
+
+describe('the environment', () => {
+  test('needs nothing to be set', () => {
+    expect(readEnvironment({})).toEqual({
+      databaseUrl: undefined,
+      redisUrl: undefined,
+      host: '127.0.0.1',
+      port: 4000,
+      oidcIssuer: undefined,
+      oidcAudience: 'tandem',
+      logLevel: 'info',
+      dataDir: './.data',
+    });
+  });
+
+  test('counts an empty variable as not set, as compose files pass them', () => {
+    expect(readEnvironment({ DATABASE_URL: '', PORT: ' ' })).toMatchObject({ databaseUrl: undefined, port: 4000 });
+  });
+
+  test('takes what is set', () => {
+    const env = {
+      DATABASE_URL: 'postgres://u:p@db/tandem',
+      REDIS_URL: 'rediss://queue:6380',
+      HOST: '0.0.0.0',
+      PORT: '0',
+      OIDC_ISSUER: 'https://login.example/realm',
+      OIDC_AUDIENCE: 'urn:tandem',
+      LOG_LEVEL: 'debug',
+      DATA_DIR: '/var/lib/tandem',
+      PATH: '/bin',
+    };
+    expect(readEnvironment(env)).toEqual({
+      databaseUrl: 'postgres://u:p@db/tandem',
+      redisUrl: 'rediss://queue:6380',
+      host: '0.0.0.0',
+      port: 0,
+      oidcIssuer: 'https://login.example/realm',
+      oidcAudience: 'urn:tandem',
+      logLevel: 'debug',
+      dataDir: '/var/lib/tandem',
+    });
+  });
+
+  test('tells every problem at once, with an example and without the value', () => {
+    const problems = problemsOf({
+      DATABASE_URL: 'mysql://root:hunter2@db/tandem',
+      REDIS_URL: 'hunter2',
+      PORT: '70000',
+      OIDC_ISSUER: 'http://hunter2.example',
+      LOG_LEVEL: 'hunter2',
+    });
+    expect(problems.split('\n')).toEqual([
+      'DATABASE_URL: found an address of another kind; allowed is a postgresql:// address, for example postgresql://tandem:secret@db.example:5432/tandem',
+      'REDIS_URL: found text that is not an address; allowed is a redis:// or rediss:// address, for example redis://queue.example:6379',
+      'PORT: found a number that is too large; allowed is a whole number from 0 to 65535, for example 4000',
+      'OIDC_ISSUER: found an http:// address of another machine; allowed is an https:// address (http:// on this machine only), for example https://login.example',
+      'LOG_LEVEL: found another word; allowed is one of fatal, error, warn, info, debug, trace, silent, for example info',
+    ]);
+  });
+
+  test.each([
+    ['PORT', '4000.5'],
+    ['PORT', '-1'],
+    ['PORT', '0x50'],
+    ['HOST', 'http://0.0.0.0'],
+    ['OIDC_ISSUER', 'https://user:pass@login.example'],
+    ['OIDC_ISSUER', 'https://login.example?tenant=1'],
+    ['OIDC_AUDIENCE', 'two words'],
+    ['DATA_DIR', 'file:///var/lib/tandem'],
+    ['DATABASE_URL', 'postgresql://host:notaport/db'],
+  ])('refuses %s set to %s', (name, value) => {
+    expect(problemsOf({ [name]: value })).toMatch(new RegExp(`^${name}: found `));
+  });
+
+  test('lets an issuer on this machine speak plain http', () => {
+    expect(readEnvironment({ OIDC_ISSUER: 'http://localhost:4000/demo' }).oidcIssuer).toBe('http://localhost:4000/demo');
+  });
+});

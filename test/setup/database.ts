@@ -1,0 +1,28 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { inject } from 'vitest';
+
+/** A database of one's own, migrated and empty; `drop` it when done. */
+export async function makeDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
+  return copyOf('template');
+}
+
+/** The same without a single table. */
+export async function makeEmptyDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
+  return copyOf(null);
+}
+
+async function copyOf(source: string | null): Promise<{ url: string; drop: () => Promise<void> }> {
+  const { url: server, prefix } = inject('postgres');
+  const name = prefix + randomBytes(6).toString('hex');
+  await execute(server, `create database ${name} ${source ? `template ${prefix}${source}` : ''}`);
+  const url = new URL(server);
+  url.pathname = name;
+  return { url: url.href, drop: () => execute(server, `drop database ${name} with (force)`) };
+}
+
+async function execute(url: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query(statement).finally(() => client.end());
+}

@@ -1,0 +1,53 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, constants } from 'node:fs';
+import { createServer } from 'node:net';
+import { delimiter, join } from 'node:path';
+
+/** The first of these programs on the path. */
+export function findProgram(...names: string[]): string | undefined {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable);
+}
+
+/** A Redis of one's own that keeps nothing on disk, on a free port; undefined where none is installed. */
+export async function startRedis(): Promise<{ url: string; stop: () => Promise<void> } | undefined> {
+  const program = findProgram('redis-server', 'valkey-server');
+  if (!program) return undefined;
+  const port = await freePort();
+  const settings = { save: '', appendonly: 'no', 'maxmemory-policy': 'noeviction', bind: '127.0.0.1', dir: '/tmp' };
+  const flags = Object.entries({ ...settings, port }).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const server = spawn(program, flags, { stdio: ['ignore', 'pipe', 'inherit'] });
+  await new Promise<void>((ready, failed) => {
+    server.stdout.on('data', (chunk: Buffer) => {
+      if (chunk.includes('Ready to accept connections')) ready();
+    });
+    server.once('exit', (code) => failed(new Error(`${program} ended with code ${code} before it was ready`)));
+  });
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    stop: async () => {
+      const gone = once(server, 'exit');
+      server.kill();
+      await gone;
+    },
+  };
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as { port: number };
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}

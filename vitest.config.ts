@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: 'test/setup/server.ts',
+    reporters: ['default', 'test/setup/tally.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    // A developer's own servers are never touched: tests are given theirs by the set-up.
+    env: { DATABASE_URL: '', REDIS_URL: '' },
+  },
+});
