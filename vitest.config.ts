@@ -1,10 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  // As in Node: one copy of graphql, whoever imports it.
+  resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: 'test/setup/server.ts',
-    reporters: ['default', 'test/setup/tally.ts'],
+    reporters: ['default', './test/setup/tally.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 20_000,

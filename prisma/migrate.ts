@@ -40,11 +40,18 @@ export async function migrate(
     await assertSchemaNotNewer(lock, list);
     const { engine, failure, close } = await openEngine(databaseUrl);
     try {
-      const history = await engine.diagnoseMigrationHistory({ migrationsList: list, optInToShadowDatabase: false, filters });
-      const changed = history.editedMigrationNames.filter((name) => !history.failedMigrationNames.includes(name));
+      const history = await engine.diagnoseMigrationHistory({
+        migrationsList: list,
+        optInToShadowDatabase: false,
+        filters,
+      });
+      const changed = history.editedMigrationNames.filter(
+        (name) => !history.failedMigrationNames.includes(name),
+      );
       if (changed.length > 0) throw edited(changed);
       // A process killed amid a migration leaves its row unfinished; the transaction is rolled back by PostgreSQL.
-      for (const migrationName of history.failedMigrationNames) await engine.markMigrationRolledBack({ migrationName });
+      for (const migrationName of history.failedMigrationNames)
+        await engine.markMigrationRolledBack({ migrationName });
       const { appliedMigrationNames } = await engine.applyMigrations({ migrationsList: list, filters });
       for (const name of appliedMigrationNames) log?.(`Applied migration ${name}`);
       return appliedMigrationNames;
@@ -60,7 +67,9 @@ export async function migrate(
 
 /** Refuses a database that holds a finished migration which this build does not know. */
 async function assertSchemaNotNewer(client: pg.Client, list: schemaEngine.MigrationList): Promise<void> {
-  const { rows: tables } = await client.query(`select to_regclass('_prisma_migrations') is not null as present`);
+  const { rows: tables } = await client.query(
+    `select to_regclass('_prisma_migrations') is not null as present`,
+  );
   if (!tables[0].present) return;
   const known = list.migrationDirectories.map(({ path }) => path);
   const { rows } = await client.query(
@@ -112,7 +121,10 @@ export async function newMigration(
   { migrations = committed, schema = folderOf('schema.prisma') } = {},
 ): Promise<string | null> {
   if (!/^[a-z0-9]+(_[a-z0-9]+)*$/.test(name)) {
-    throw new Fault('BAD_NAME', 'A migration is named in lower-case words joined by underscores, such as add_surplus_weeks');
+    throw new Fault(
+      'BAD_NAME',
+      'A migration is named in lower-case words joined by underscores, such as add_surplus_weeks',
+    );
   }
   const { engine, failure, close } = await openEngine(serverUrl);
   try {
@@ -156,7 +168,10 @@ async function readMigrations(baseDir: string): Promise<schemaEngine.MigrationLi
   }));
   return {
     baseDir,
-    lockfile: { path: 'migration_lock.toml', content: await readFile(join(baseDir, 'migration_lock.toml'), 'utf8') },
+    lockfile: {
+      path: 'migration_lock.toml',
+      content: await readFile(join(baseDir, 'migration_lock.toml'), 'utf8'),
+    },
     shadowDbInitScript: '',
     migrationDirectories: await Promise.all(directories),
   };

@@ -58,40 +58,36 @@ async function readOrganisations(): Promise<{ organisations: Organisation[]; suc
     ['icb.csv', 'cassr_la_lookup.csv', 'council_succession.csv'].map(readRows),
   );
   const successorOf = new Map(
-    successors!.map((row) => [row.code!, { ...row, ods_code: row.ods_code || row.code!, from_day: row.from_day! }]),
+    successors!.map((row) => [
+      row.code!,
+      council(row.name!, row.ods_code || row.code!, row.gss_code!, { valid_from: row.from_day! }),
+    ]),
   );
-  const organisations = new Map<string, Organisation>();
-  const successions: Succession[] = [];
-  for (const row of boards!) {
+  const organisations = boards!.map((row): Organisation => {
     const [ods_code, gss_code, name] = [row.icb_ods_code!, row.icb_gss_code!, row.icb_name!];
-    organisations.set(ods_code, { kind: 'ICB', name, ods_code, gss_code, valid_from: boardsBegan, valid_to: null });
-  }
+    return { kind: 'ICB', name, ods_code, gss_code, valid_from: boardsBegan, valid_to: null };
+  });
+  const successions: Succession[] = [];
+  const successorCodes = new Set([...successorOf.values()].map((successor) => successor.ods_code));
   for (const row of councils!) {
     const ods_code = row.cassr_ods_code!;
-    const replacedBy = row.replaced_by!.split(',').filter(Boolean);
-    const takenOver = replacedBy.map((code) => successorOf.get(code)!);
-    for (const { ods_code: to, from_day } of takenOver) successions.push({ from: ods_code, to, on_day: from_day });
-    organisations.set(ods_code, {
-      kind: 'COUNCIL',
-      name: row.name!,
-      ods_code,
-      gss_code: row.gss_current || row.gss_2017 || null,
-      valid_from: null,
-      valid_to: takenOver[0]?.from_day ?? null,
-    });
+    if (successorCodes.has(ods_code)) continue;
+    const heirs = row.replaced_by!.split(',').flatMap((code) => successorOf.get(code) ?? []);
+    for (const heir of heirs)
+      successions.push({ from: ods_code, to: heir.ods_code, on_day: heir.valid_from! });
+    const valid_to = heirs[0]?.valid_from ?? null;
+    organisations.push(council(row.name!, ods_code, row.gss_current || row.gss_2017 || null, { valid_to }));
   }
-  for (const row of successorOf.values()) {
-    const { name, ods_code, gss_code, from_day } = row as typeof row & Row;
-    organisations.set(ods_code, {
-      kind: 'COUNCIL',
-      name: name!,
-      ods_code,
-      gss_code: gss_code!,
-      valid_from: from_day,
-      valid_to: null,
-    });
-  }
-  return { organisations: [...organisations.values()], successions };
+  return { organisations: [...organisations, ...successorOf.values()], successions };
+}
+
+function council(
+  name: string,
+  ods_code: string,
+  gss_code: string | null,
+  days: { valid_from?: string | null; valid_to?: string | null },
+): Organisation {
+  return { kind: 'COUNCIL', name, ods_code, gss_code, valid_from: null, valid_to: null, ...days };
 }
 
 async function readRows(file: string): Promise<Row[]> {

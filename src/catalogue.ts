@@ -2,9 +2,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { makeExecutableSchema } from '@graphql-tools/schema';
 import { budgetViews } from './budget/view.ts';
+import { intakeResolvers } from './intake/resolvers.ts';
 import { intakeViews } from './intake/view.ts';
 import { ledgerViews } from './ledger/view.ts';
 import { packageViews } from './package/view.ts';
+import { personResolvers } from './person/resolvers.ts';
 import { personViews } from './person/view.ts';
 import { planViews } from './plan/view.ts';
 import { openExecutor } from './read/execute.ts';
@@ -31,8 +33,9 @@ export const views = joinViews(
 );
 
 export function openCatalogue() {
-  const schema = makeExecutableSchema({ typeDefs, resolvers: { ...scalars } });
+  const schema = makeExecutableSchema({ typeDefs, resolvers: [scalars, intakeResolvers, personResolvers] });
   const executor = openExecutor({ schema, views });
-  for (const field of Object.values(schema.getQueryType()!.getFields())) field.resolve = executor.resolveQuery;
+  for (const field of Object.values(schema.getQueryType()!.getFields()))
+    field.resolve = executor.resolveQuery;
   return { schema, executor };
 }

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { ApolloServer, type ApolloServerPlugin, type GatewayInterface } from '@apollo/server';
+import { ApolloServer, type ApolloServerOptionsWithGateway, type ApolloServerPlugin } from '@apollo/server';
 import { ApolloServerPluginCacheControlDisabled } from '@apollo/server/plugin/disabled';
 import { expressMiddleware } from '@as-integrations/express5';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
@@ -11,7 +11,6 @@ import type { SignIn } from './access/sign-in.ts';
 import type { Viewer } from './access/viewer.ts';
 import { openAudit } from './audit/store.ts';
 import { openCatalogue } from './catalogue.ts';
-import type { CommandTools } from './command.ts';
 import type { Database } from './platform/database.ts';
 import { londonDay } from './platform/day.ts';
 import { Fault } from './platform/fault.ts';
@@ -19,6 +18,7 @@ import type { Log } from './platform/log.ts';
 import type { Metrics } from './platform/metric.ts';
 import { errorFor, isUnexpected } from './read/error.ts';
 import { type Executor, JsonText, type ReadContext } from './read/execute.ts';
+import type { CommandTools } from './write/command.ts';
 
 export interface HubOptions {
   database: Database;
@@ -43,7 +43,10 @@ const maxBody = '256kb';
 /** An operation of more tokens is refused before it is looked at. */
 const maxTokens = 5_000;
 
-export async function startHub(options: HubOptions, { host, port }: { host: string; port: number }): Promise<Hub> {
+export async function startHub(
+  options: HubOptions,
+  { host, port }: { host: string; port: number },
+): Promise<Hub> {
   const { database, signIn, log, metrics, now, tools } = options;
   const { schema, executor } = openCatalogue();
   const audit = openAudit(database.pool);
@@ -56,17 +59,26 @@ export async function startHub(options: HubOptions, { host, port }: { host: stri
 
   app.get('/livez', (_req, res) => void res.type('text').send('alive\n'));
   app.get('/readyz', async (_req, res) => {
-    const ready = !closing && (await database.pool.query('select 1').then(
-      () => true,
-      () => false,
-    ));
-    res.status(ready ? 200 : 503).type('text').send(ready ? 'ready\n' : 'not ready\n');
+    const ready =
+      !closing &&
+      (await database.pool.query('select 1').then(
+        () => true,
+        () => false,
+      ));
+    res
+      .status(ready ? 200 : 503)
+      .type('text')
+      .send(ready ? 'ready\n' : 'not ready\n');
   });
   app.get('/metrics', async (_req, res) => {
     res.type(metrics.registry.contentType).send(await metrics.registry.metrics());
   });
   app.get('/', (_req, res) => res.redirect('/explorer/'));
-  app.use('/explorer', explorerHeaders, express.static(new URL('generated/explorer', import.meta.url).pathname));
+  app.use(
+    '/explorer',
+    explorerHeaders,
+    express.static(new URL('generated/explorer', import.meta.url).pathname),
+  );
   options.extend?.(app);
 
   const viewers = new WeakMap<object, { viewer: Viewer; requestId: string }>();
@@ -80,7 +92,15 @@ export async function startHub(options: HubOptions, { host, port }: { host: stri
   const answer = expressMiddleware(apollo, {
     context: async ({ req }): Promise<ReadContext> => {
       const { viewer, requestId } = viewers.get(req)!;
-      const context = { viewer, requestId, now, today: londonDay(now()), reader: database.reader, audit, tools };
+      const context = {
+        viewer,
+        requestId,
+        now,
+        today: londonDay(now()),
+        reader: database.reader,
+        audit,
+        tools,
+      };
       return executor.withLoader(context);
     },
   });
@@ -117,7 +137,7 @@ export async function startHub(options: HubOptions, { host, port }: { host: stri
 
 /** Apollo parses, validates and speaks HTTP; the read compiler executes. */
 async function startApollo(schema: GraphQLSchema, executor: Executor, log: Log) {
-  const gateway: GatewayInterface = {
+  const gateway: ApolloServerOptionsWithGateway<ReadContext>['gateway'] = {
     load: async () => ({
       executor: ({ document, request, operation, operationName, context }) =>
         executor.run(
@@ -145,7 +165,12 @@ async function startApollo(schema: GraphQLSchema, executor: Executor, log: Log) 
         ? `{"data":${data.text}${Object.values(rest).some((part) => part !== undefined) ? `,${JSON.stringify(rest).slice(1)}` : '}'}`
         : JSON.stringify({ ...rest, data }),
     plugins: [ApolloServerPluginCacheControlDisabled(), tellRequest(log)],
-    logger: { debug() {}, info() {}, warn: () => log.warn('Apollo warned'), error: () => log.error('Apollo failed') },
+    logger: {
+      debug() {},
+      info() {},
+      warn: () => log.warn('Apollo warned'),
+      error: () => log.error('Apollo failed'),
+    },
   });
   await apollo.start();
   return apollo;
@@ -158,7 +183,8 @@ function tellRequest(log: Log): ApolloServerPlugin<ReadContext> {
       return {
         async didEncounterErrors({ errors }) {
           for (const error of errors) {
-            if (isUnexpected(error)) log.error({ err: error.originalError ?? error, requestId }, 'An operation failed');
+            if (isUnexpected(error))
+              log.error({ err: error.originalError ?? error, requestId }, 'An operation failed');
           }
         },
         async willSendResponse({ response }) {

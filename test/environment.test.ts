@@ -26,7 +26,10 @@ describe('the environment', () => {
   });
 
   test('counts an empty variable as not set, as compose files pass them', () => {
-    expect(readEnvironment({ DATABASE_URL: '', PORT: ' ' })).toMatchObject({ databaseUrl: undefined, port: 4000 });
+    expect(readEnvironment({ DATABASE_URL: '', PORT: ' ' })).toMatchObject({
+      databaseUrl: undefined,
+      port: 4000,
+    });
   });
 
   test('takes what is set', () => {
@@ -85,6 +88,8 @@ describe('the environment', () => {
   });
 
   test('lets an issuer on this machine speak plain http', () => {
-    expect(readEnvironment({ OIDC_ISSUER: 'http://localhost:4000/demo' }).oidcIssuer).toBe('http://localhost:4000/demo');
+    expect(readEnvironment({ OIDC_ISSUER: 'http://localhost:4000/demo' }).oidcIssuer).toBe(
+      'http://localhost:4000/demo',
+    );
   });
 });

@@ -14,7 +14,10 @@ function lines(write: (log: ReturnType<typeof openLog>) => void): Record<string,
 
 test('passes the keys it knows and drops every other', () => {
   const [line] = lines((log) =>
-    log.info({ feed: 'cld', counts: { applied: 3 }, name: 'Amina', count: 2n, source: { name: 'Amina' } }, 'Page applied'),
+    log.info(
+      { feed: 'cld', counts: { applied: 3 }, name: 'Amina', count: 2n, source: { name: 'Amina' } },
+      'Page applied',
+    ),
   );
   expect(line).toEqual({
     level: 'info',
@@ -57,5 +60,7 @@ test('tells where an error happened and never what it said', () => {
 
 test('shows the message of a Fault, which holds no personal data', () => {
   const [line] = lines((log) => log.error(new Fault('SCHEMA_NEWER', 'Start the newer version')));
-  expect(line).toMatchObject({ err: { name: 'Fault', code: 'SCHEMA_NEWER', message: 'Start the newer version' } });
+  expect(line).toMatchObject({
+    err: { name: 'Fault', code: 'SCHEMA_NEWER', message: 'Start the newer version' },
+  });
 });

@@ -71,7 +71,9 @@ describe('migrating', () => {
     await write('20990101000000_later', 'create table later (id int)');
     await migrate(database.url, undefined, migrations);
     await write('20990101000000_later', 'create table later (id bigint)');
-    await expect(migrate(database.url, undefined, migrations)).rejects.toMatchObject({ code: 'SCHEMA_EDITED' });
+    await expect(migrate(database.url, undefined, migrations)).rejects.toMatchObject({
+      code: 'SCHEMA_EDITED',
+    });
   });
 
   test('a failed migration leaves nothing behind, tells no value, and is tried again once mended', async () => {
@@ -130,13 +132,19 @@ describe('a new migration', () => {
     await writeFile(schema, text.replace('model Organisation {', 'model Organisation {\n  motto String?'));
     const file = await newMigration(database.url, 'add_motto', now, { migrations, schema });
     expect(file).toBe(join(migrations, '20261224183005_add_motto', 'migration.sql'));
-    expect(await readFile(file!, 'utf8')).toBe('-- AlterTable\nALTER TABLE "organisation" ADD COLUMN     "motto" TEXT;\n');
+    expect(await readFile(file!, 'utf8')).toBe(
+      '-- AlterTable\nALTER TABLE "organisation" ADD COLUMN     "motto" TEXT;\n',
+    );
     expect(await exists('organisation')).toBe(false);
-    const { rows } = await client.query(`select datname from pg_database where datname like 'tandem_shadow_%'`);
+    const { rows } = await client.query(
+      `select datname from pg_database where datname like 'tandem_shadow_%'`,
+    );
     expect(rows).toEqual([]);
   });
 
   test('refuses a name that is no file name', async () => {
-    await expect(newMigration(database.url, '../x', now, { migrations, schema })).rejects.toMatchObject({ code: 'BAD_NAME' });
+    await expect(newMigration(database.url, '../x', now, { migrations, schema })).rejects.toMatchObject({
+      code: 'BAD_NAME',
+    });
   });
 });

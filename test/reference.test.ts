@@ -22,7 +22,11 @@ const rowsOf = async (sql: string) => (await client.query(sql)).rows;
 
 describe('the organisations of England', () => {
   test('are 42 boards and every council, each once', async () => {
-    expect(await rowsOf(`select kind, count(*)::int, count(distinct name)::int as names from organisation group by 1 order by 1`)).toEqual([
+    expect(
+      await rowsOf(
+        `select kind, count(*)::int, count(distinct name)::int as names from organisation group by 1 order by 1`,
+      ),
+    ).toEqual([
       { kind: 'ICB', count: 42, names: 42 },
       // North Yorkshire and Somerset kept their names over the change.
       { kind: 'COUNCIL', count: 161, names: 159 },
@@ -57,6 +61,8 @@ describe('the organisations of England', () => {
 
     await client.query(`update organisation set name = 'Misspelt' where ods_code = '306'`);
     await loadOrganisations(client);
-    expect(await rowsOf(`select name from organisation where ods_code = '306'`)).toEqual([{ name: 'Manchester' }]);
+    expect(await rowsOf(`select name from organisation where ods_code = '306'`)).toEqual([
+      { name: 'Manchester' },
+    ]);
   });
 });

@@ -1,7 +1,7 @@
 /** Asks a source over HTTP and sorts what goes wrong into the three faults that the worker knows. */
 import { SourceFault } from './page.ts';
 
-export interface Asking {
+interface Asking {
   /** Media type that the answer must have; it is also what we ask for. */
   accept: string;
   headers?: Record<string, string>;
@@ -32,10 +32,16 @@ export async function ask(url: URL, asking: Asking): Promise<Response> {
 export async function askJson(url: URL, asking: Omit<Asking, 'accept'>): Promise<unknown> {
   const text = await arriving((await ask(url, { ...asking, accept: 'application/json' })).text());
   try {
-    return JSON.parse(text);
+    return JSON.parse(storable(text));
   } catch {
     throw new SourceFault('SOURCE_ANSWER_INVALID', 'Answer is not whole JSON');
   }
+}
+
+/** PostgreSQL stores neither NUL nor half a surrogate pair: in JSON text both come as escapes, and become U+FFFD. */
+function storable(json: string): string {
+  const escaped = /\\(?:ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|ud[89a-f][0-9a-f]{2}|u0000|.)/gi;
+  return json.replace(escaped, (found) => (found.length === 6 ? '\\ufffd' : found));
 }
 
 /** Whatever breaks on the way, before or within the body, is the source being out of reach. */

@@ -66,7 +66,9 @@ function cut(bytes: Buffer, isLast: boolean): Cut[] {
   const cuts: Cut[] = [];
   let from = 0;
   while (from < bytes.length) {
-    const block = bytes.subarray(from);
+    // A lone \r may be the first half of a line ending: after a closing quote it would look like a fault.
+    const isHalved = !isLast && bytes.at(-1) === 0x0d;
+    const block = bytes.subarray(from, isHalved ? -1 : undefined);
     let end = 0;
     let broken = false;
     try {

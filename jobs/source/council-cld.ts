@@ -166,15 +166,15 @@ function rowsOf(record: CldRecord, reading: Reading, laCode: string): (Submissio
 
 function cellsOf(cells: string[], headings: (string | null)[]): CldCells {
   const byHeading: CldCells = {};
-  cells.forEach((cell, i) => {
-    const heading = headings[i];
-    if (heading) byHeading[heading] = storable(cell);
-  });
+  for (const [i, heading] of headings.entries()) {
+    const cell = cells[i];
+    if (heading && cell) byHeading[heading] = storable(cell);
+  }
   return byHeading;
 }
 
 /** PostgreSQL stores no NUL; what stands in its place marks the cell as unreadable. */
-const storable = (text: string) => text.replaceAll('\0', '\uFFFD');
+const storable = (text: string) => (text.includes('\0') ? text.replaceAll('\0', '\uFFFD') : text);
 
 const isBlank = ({ cells }: CldRecord) => cells?.every((cell) => cell.trim() === '') === true;
 

@@ -30,12 +30,14 @@ export function complaintOf(issue: z.core.$ZodIssue, resourceType: string, resou
   const advice = 'Correct the element in the NHS system, as the format description says, and send it again.';
   if (issue.code === 'too_big') return { code: 'ELEMENT_REPEATED', found: 'more than one', advice, column };
   if (found === 'missing') return { code: 'ELEMENT_MISSING', found, advice, column };
-  if (issue.code === 'invalid_value') return { code: 'CODE_UNKNOWN', found: 'a code outside the list', advice, column };
+  if (issue.code === 'invalid_value')
+    return { code: 'CODE_UNKNOWN', found: 'a code outside the list', advice, column };
   return { code: 'ELEMENT_INVALID', found, advice, column };
 }
 
 function stepInto(value: unknown, step: PropertyKey): unknown {
-  const next = typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[step] : undefined;
+  const next =
+    typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[step] : undefined;
   return step === 'extension' ? byName(next) : next;
 }
 
@@ -55,10 +57,13 @@ function byName(list: unknown): unknown {
   for (const one of list as unknown[]) {
     if (typeof one !== 'object' || one === null || !('url' in one) || typeof one.url !== 'string') continue;
     const { url } = one;
-    if (url.includes('/') && !url.startsWith(ownExtension) && !url.endsWith(`/${verificationExtension}`)) continue;
+    if (url.includes('/') && !url.startsWith(ownExtension) && !url.endsWith(`/${verificationExtension}`))
+      continue;
     const name = url.slice(url.lastIndexOf('/') + 1);
     const value =
-      'extension' in one ? byName(one.extension) : Object.entries(one).find(([key]) => key.startsWith('value'))?.[1];
+      'extension' in one
+        ? byName(one.extension)
+        : Object.entries(one).find(([key]) => key.startsWith('value'))?.[1];
     named.set(name, [...(named.get(name) ?? []), value]);
   }
   return Object.fromEntries(named);
@@ -86,7 +91,9 @@ export const maybeText = z
 /** Codes are written `managed-account` in FHIR and `MANAGED_ACCOUNT` in the hub. */
 export const codes = <const C extends string>(...list: C[]) =>
   z.enum(list).transform((code) => code.toUpperCase().replaceAll('-', '_') as Spoken<C>);
-type Spoken<C extends string> = C extends `${infer A}-${infer B}` ? `${Uppercase<A>}_${Spoken<B>}` : Uppercase<C>;
+type Spoken<C extends string> = C extends `${infer A}-${infer B}`
+  ? `${Uppercase<A>}_${Spoken<B>}`
+  : Uppercase<C>;
 
 export const concept = z.looseObject({
   text: maybeText,
@@ -143,15 +150,24 @@ export const period = z
   .optional()
   .transform((value) => value ?? { start: null, end: null });
 
-/** When a fact ended that its source says is over: at its end, or if that is still to come when it was last updated. */
+/**
+ * When a fact ended: at its end, or, where its source says that it is over before that, when it was last updated. What
+ * is over and has no end to show is refused, lest a right or a role go on for ever.
+ */
 export function endOf(
+  ctx: Context,
   { start, end }: { start: string | null; end: string | null },
   isOver: boolean,
   lastUpdated: string | undefined,
 ): string | null {
-  const updated = (isOver && lastUpdated && dayOf(lastUpdated)) || null;
-  if (updated === null || (end !== null && end <= updated)) return end;
-  return start !== null && updated < start ? start : updated;
+  if (!isOver) return end;
+  const updated = (lastUpdated && dayOf(lastUpdated)) || null;
+  const earliest = updated === null || (end !== null && end <= updated) ? end : updated;
+  if (earliest === null) {
+    const advice = 'Give the day on which it ended, or meta.lastUpdated, and send it again.';
+    return refuse(ctx, 'END_MISSING', 'over, on no known day', advice, ['meta', 'lastUpdated']);
+  }
+  return start !== null && earliest < start ? start : earliest;
 }
 
 // People and organisations
@@ -174,7 +190,9 @@ export const identifier = z
 
 /** The current NHS number. One that was not verified is as good as none: it may be somebody else's. */
 export function nhsNumberOf(identifiers: z.output<typeof identifier>[]): string | null {
-  const current = identifiers.find(({ system, use, value }) => system === nhsNumberSystem && use !== 'old' && value);
+  const current = identifiers.find(
+    ({ system, use, value }) => system === nhsNumberSystem && use !== 'old' && value,
+  );
   const status = current?.extension[verificationExtension]?.coding[0]?.code ?? '01';
   return current?.value && status === '01' ? parseNhsNumber(current.value) : null;
 }
@@ -192,7 +210,9 @@ type HumanName = z.output<typeof humanName>;
 
 export function nameOf(names: HumanName[]): HumanName | undefined {
   const current = names.filter(({ use, family, text: words }) => use !== 'old' && (family ?? words));
-  return current.find(({ use }) => use === 'official') ?? current.find(({ use }) => use === 'usual') ?? current[0];
+  return (
+    current.find(({ use }) => use === 'official') ?? current.find(({ use }) => use === 'usual') ?? current[0]
+  );
 }
 
 /** `Patient/123` from a reference, which may be a whole address and may name a version. */
@@ -215,7 +235,9 @@ export const organisation = z
   .transform(({ identifier: { value } }, ctx) => {
     const advice = 'Correct the organisation code in the NHS system and send it again.';
     const path = ['identifier', 'value'];
-    return /^[A-Z0-9]{3,8}$/.test(value) ? value : refuse(ctx, 'ODS_CODE_INVALID', 'not an ODS code', advice, path);
+    return /^[A-Z0-9]{3,8}$/.test(value)
+      ? value
+      : refuse(ctx, 'ODS_CODE_INVALID', 'not an ODS code', advice, path);
   });
 
 // Money
@@ -232,7 +254,8 @@ export function penceOf(value: unknown): bigint | string {
   return BigInt(digits[1]!) * 100n + BigInt((digits[2] ?? '').padEnd(2, '0'));
 }
 
-const moneyAdvice = 'Correct the amount in the NHS system: pounds sterling, two decimals at most, not below zero.';
+const moneyAdvice =
+  'Correct the amount in the NHS system: pounds sterling, two decimals at most, not below zero.';
 export const money = z.looseObject({ value: z.unknown(), currency: z.unknown() }).transform((it, ctx) => {
   if (it.currency !== 'GBP') {
     const found = typeof it.currency === 'string' ? 'another currency' : classOf(it.currency);

@@ -5,24 +5,46 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Problem, RoleFacts, RoleKind, Submission } from '../../src/intake/submission.ts';
-import { nhsNumberFault, parseNhsNumber } from '../../src/platform/nhs-number.ts';
+import { parseNhsNumber } from '../../src/platform/nhs-number.ts';
+import {
+  atMostOne,
+  codes,
+  complaintOf,
+  concept,
+  day,
+  endOf,
+  extensions,
+  humanName,
+  identifier,
+  maybeDay,
+  maybeText,
+  money,
+  nameOf,
+  nhsNumberOf,
+  one,
+  organisation,
+  period,
+  reference,
+  refuse,
+  startedPeriod,
+  subject,
+  text,
+  wordsOf,
+} from './nhs-fhir-element.ts';
 
 /** One resource gives a person, or a budget with the roles around it; or it gives one Problem and nothing else. */
 export function toSubmissions(resource: unknown): (Submission | Problem)[] {
-  const header = headerSchema.safeParse(resource);
-  const digest = createHash('sha256')
-    .update(JSON.stringify(resource) ?? '')
-    .digest('hex');
-  const { resourceType = 'Resource', id = `unnamed-${digest.slice(0, 16)}`, meta } = header.data ?? {};
+  const header = headerSchema.safeParse(resource).data;
+  const resourceType = header?.resourceType ?? 'Resource';
+  const id = header?.id ?? `unnamed-${hashOf(resource).slice(0, 16)}`;
   const row = {
-    version: meta?.versionId ?? meta?.lastUpdated ?? digest,
+    version: header?.meta?.versionId ?? header?.meta?.lastUpdated ?? hashOf(resource),
     raw: resource,
     // Systems that use the NHS number as id must not have it appear wherever a place is shown.
     place: `${resourceType}/${parseNhsNumber(id) ? '(NHS number)' : id}`,
   };
-  const schema = header.success ? schemas[header.data.resourceType] : headerSchema;
-  const read = schema?.safeParse(resource);
-  if (read?.success) return (read.data as Fact[]).map((fact) => ({ ...fact, ...row }));
+  const read = schemas[resourceType]?.safeParse(resource);
+  if (read?.success) return read.data.map((fact) => ({ ...fact, ...row }));
   const complaint = read
     ? complaintOf(read.error.issues[0]!, resourceType, resource)
     : {
@@ -39,254 +61,31 @@ type Fact = Submission extends infer S
     ? Omit<S, 'version' | 'raw' | 'place'>
     : never
   : never;
-type Complaint = Pick<Problem, 'code' | 'found' | 'advice'>;
 
+const hashOf = (resource: unknown): string =>
+  createHash('sha256')
+    .update(JSON.stringify(resource) ?? '')
+    .digest('hex');
+
+const idSchema = z.string().regex(/^[A-Za-z0-9.-]{1,64}$/);
+// Without a version or an instant, a hash of the content tells one version from another.
+const metaSchema = z.looseObject({
+  versionId: z.string().optional().catch(undefined),
+  lastUpdated: z.string().optional().catch(undefined),
+});
+
+/** What can be had of any resource, however broken, so that it is known when it is sent again. */
 const headerSchema = z.looseObject({
-  resourceType: z.string().regex(/^[A-Z][A-Za-z]{1,63}$/),
-  id: z.string().regex(/^[A-Za-z0-9.-]{1,64}$/),
-  meta: z.looseObject({ versionId: z.string().optional(), lastUpdated: z.string().optional() }).optional(),
-});
-
-/** Custom issues bring their own complaint; whatever zod finds by itself is told by what stands at its path. */
-function complaintOf(
-  issue: z.core.$ZodIssue,
-  resourceType: string,
-  resource: unknown,
-): Complaint & { column: string } {
-  const steps = issue.path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`));
-  const column = resourceType + steps.join('');
-  if (issue.code === 'custom' && issue.params) return { ...(issue.params as Complaint), column };
-  const found = classOf(issue.path.reduce<unknown>(stepInto, resource));
-  const advice = 'Correct the element in the NHS system, as the format description says, and send it again.';
-  if (issue.code === 'too_big') return { code: 'ELEMENT_REPEATED', found: 'more than one', advice, column };
-  if (found === 'missing') return { code: 'ELEMENT_MISSING', found, advice, column };
-  if (issue.code === 'invalid_value')
-    return { code: 'CODE_UNKNOWN', found: 'a code outside the list', advice, column };
-  return { code: 'ELEMENT_INVALID', found, advice, column };
-}
-
-function stepInto(value: unknown, step: PropertyKey): unknown {
-  if (step === 'extension') return byName((value as Record<PropertyKey, unknown>)[step]);
-  return typeof value === 'object' && value !== null
-    ? (value as Record<PropertyKey, unknown>)[step]
-    : undefined;
-}
-
-function classOf(value: unknown): string {
-  if (value === undefined || value === null) return 'missing';
-  if (value === '') return 'blank';
-  return Array.isArray(value) ? 'a list' : typeof value === 'string' ? 'text' : `a ${typeof value}`;
-}
-
-type Context = z.core.$RefinementCtx;
-
-function refuse(ctx: Context, code: string, found: string, advice: string, path: PropertyKey[] = []): never {
-  ctx.addIssue({ code: 'custom', path, params: { code, found, advice } satisfies Complaint });
-  return z.NEVER;
-}
-
-// Elements
-
-const ownExtension = 'https://tandem.example/fhir/StructureDefinition/';
-const verificationExtension = 'Extension-UKCore-NHSNumberVerificationStatus';
-const nhsNumberSystem = 'https://fhir.nhs.uk/Id/nhs-number';
-const odsSystem = 'https://fhir.nhs.uk/Id/ods-organization-code';
-
-/** Extensions by the last part of their address, each a list: `{ portion: [{ amount: [...] }] }`. */
-function byName(list: unknown): unknown {
-  if (!Array.isArray(list)) return list ?? {};
-  const named = new Map<string, unknown[]>();
-  for (const one of list as unknown[]) {
-    if (typeof one !== 'object' || one === null || !('url' in one) || typeof one.url !== 'string') continue;
-    const isKnown =
-      one.url.startsWith(ownExtension) ||
-      !one.url.includes('/') ||
-      one.url.endsWith(`/${verificationExtension}`);
-    if (!isKnown) continue;
-    const name = one.url.slice(one.url.lastIndexOf('/') + 1);
-    const value =
-      'extension' in one ? byName(one.extension) : Object.entries(one).find(([k]) => /^value/.test(k))?.[1];
-    named.set(name, [...(named.get(name) ?? []), value]);
-  }
-  return Object.fromEntries(named);
-}
-
-const extensions = <S extends z.ZodRawShape>(shape: S) => z.preprocess(byName, z.looseObject(shape));
-const one = <S extends z.ZodType>(schema: S) =>
-  z.tuple([schema]).transform(([value]) => value as z.output<S>);
-const atMostOne = <S extends z.ZodType>(schema: S) =>
-  z
-    .array(schema)
-    .max(1)
+  resourceType: z
+    .string()
+    .regex(/^[A-Z][A-Za-z]{1,63}$/)
     .optional()
-    .transform((values) => values?.[0] ?? null);
-
-const text = z.string().trim().min(1);
-const textOrNull = text.optional().transform((value) => value ?? null);
-const concept = z.looseObject({
-  text: text.optional(),
-  coding: z
-    .array(z.looseObject({ system: text.optional(), code: text.optional(), display: text.optional() }))
-    .default([]),
+    .catch(undefined),
+  id: idSchema.optional().catch(undefined),
+  meta: metaSchema.optional().catch(undefined),
 });
-const wordsOf = (of: z.output<typeof concept> | undefined): string | null =>
-  of?.text ?? of?.coding[0]?.display ?? of?.coding[0]?.code ?? null;
 
-const london = new Intl.DateTimeFormat('en-CA', { timeZone: 'Europe/London' });
-
-/**
- * FHIR date or dateTime as a day. A time belongs to the day that it falls on in London. Null where only a year or a
- * month is known; undefined where it is no date.
- */
-function dayOf(value: string): string | null | undefined {
-  const [, year, month, day, time] =
-    /^(\d{4})(?:-(0[1-9]|1[0-2])(?:-(\d\d)(T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d))?)?)?$/.exec(value) ??
-    [];
-  if (year === undefined) return undefined;
-  if (day === undefined) return null;
-  const date = `${year}-${month}-${day}`;
-  const parsed = new Date(`${date}T00:00:00Z`);
-  if (Number.isNaN(parsed.getTime()) || parsed.toISOString().slice(0, 10) !== date) return undefined;
-  if (time === undefined) return date;
-  const instant = new Date(value);
-  return Number.isNaN(instant.getTime()) ? undefined : london.format(instant);
-}
-
-const dateAdvice = 'Correct the date in the NHS system and send it again.';
-const maybeDay = z.string().transform((value, ctx) => {
-  const day = dayOf(value);
-  return day === undefined ? refuse(ctx, 'DATE_INVALID', 'no such date', dateAdvice) : day;
-});
-const day = maybeDay.transform(
-  (value, ctx) => value ?? refuse(ctx, 'DATE_INVALID', 'a year or month without its day', dateAdvice),
-);
-const dayOrNull = maybeDay.optional().transform((value) => value ?? null);
-const period = z
-  .looseObject({ start: dayOrNull, end: dayOrNull })
-  .optional()
-  .transform((value) => value ?? { start: null, end: null });
-
-const nhsNumberAdvice = 'Correct the NHS number in the NHS system and send it again.';
-const identifiers = z
-  .array(
-    z
-      .looseObject({
-        system: text.optional(),
-        value: z.string().optional(),
-        use: text.optional(),
-        extension: extensions({ [verificationExtension]: atMostOne(concept) }),
-      })
-      .superRefine(({ system, value }, ctx) => {
-        const fault = system === nhsNumberSystem && value !== undefined ? nhsNumberFault(value) : null;
-        if (fault) refuse(ctx, 'NHS_NUMBER_INVALID', fault, nhsNumberAdvice, ['value']);
-      }),
-  )
-  .default([]);
-
-/** The current NHS number. One that was not verified is as good as none: it may be somebody else's. */
-function nhsNumberOf(list: z.output<typeof identifiers>): string | null {
-  const current = list.find(
-    (one) => one.system === nhsNumberSystem && one.use !== 'old' && one.value !== undefined,
-  );
-  const status = current?.extension[verificationExtension]?.coding[0]?.code;
-  return current && (status === undefined || status === '01') ? parseNhsNumber(current.value!) : null;
-}
-
-const names = z
-  .array(
-    z.looseObject({
-      use: text.optional(),
-      text: text.optional(),
-      family: text.optional(),
-      given: z.array(text).default([]),
-    }),
-  )
-  .default([]);
-
-function nameOf(list: z.output<typeof names>): z.output<typeof names>[number] | undefined {
-  const current = list.filter((name) => name.use !== 'old' && (name.family || name.text));
-  return (
-    ['official', 'usual'].map((use) => current.find((name) => name.use === use)).find(Boolean) ?? current[0]
-  );
-}
-
-/** `Patient/123` from a reference, which may be a whole address and may name a version. */
-const reference = (type: string, code: string) =>
-  z.unknown().transform((value, ctx) => {
-    const read = z.looseObject({ reference: z.string() }).safeParse(value);
-    const path = new RegExp(`(?:^|/)(${type}/[A-Za-z0-9.-]{1,64})(?:/_history/[^/]+)?$`).exec(
-      read.data?.reference ?? '',
-    );
-    const advice = `Name the ${type} in the NHS system and send it again.`;
-    return path?.[1] ?? refuse(ctx, code, read.success ? 'another kind of reference' : 'missing', advice);
-  });
-const subject = reference('Patient', 'SUBJECT_MISSING');
-
-/** As in the Personal Demographics Service, a person may also be named by NHS number, which is there the id. */
-const patient = z.union([
-  z
-    .looseObject({ reference: z.undefined().optional(), identifier: identifiers.element })
-    .transform(({ identifier }) => nhsNumberOf([identifier]))
-    .pipe(z.string())
-    .transform((nhsNumber) => `Patient/${nhsNumber}`),
-  subject,
-]);
-
-const organisation = z
-  .looseObject({ identifier: z.looseObject({ system: z.literal(odsSystem), value: z.string() }) })
-  .transform(({ identifier: { value } }, ctx) =>
-    /^[A-Z0-9]{3,8}$/.test(value)
-      ? value
-      : refuse(
-          ctx,
-          'ODS_CODE_INVALID',
-          'not an ODS code',
-          'Correct the organisation code and send it again.',
-          ['identifier', 'value'],
-        ),
-  );
-
-/**
- * A JSON number as integer pence, or the class of what is wrong with it. A double written out in full is the shortest
- * decimal that names it, so up to twelve digits before the point nothing is rounded.
- */
-export function penceOf(value: unknown): bigint | string {
-  if (typeof value !== 'number') return classOf(value);
-  if (value < 0 || Object.is(value, -0)) return 'negative';
-  const digits = /^(\d{1,12})(?:\.(\d{1,2}))?$/.exec(String(value));
-  if (!digits) return value >= 1e12 ? 'too large' : 'more than two decimals';
-  return BigInt(digits[1]!) * 100n + BigInt((digits[2] ?? '').padEnd(2, '0'));
-}
-
-const moneyAdvice =
-  'Correct the amount in the NHS system: pounds sterling, two decimals at most, not below zero.';
-const money = z
-  .looseObject({ value: z.unknown(), currency: z.unknown() })
-  .transform(({ value, currency }, ctx) => {
-    if (currency !== 'GBP') {
-      const found = typeof currency === 'string' ? 'another currency' : classOf(currency);
-      return refuse(ctx, 'CURRENCY_INVALID', found, moneyAdvice, ['currency']);
-    }
-    const pence = penceOf(value);
-    return typeof pence === 'bigint' ? pence : refuse(ctx, 'AMOUNT_INVALID', pence, moneyAdvice, ['value']);
-  });
-
-/** `LPA_DEPUTY` for `lpa-deputy`. */
-const spoken = <C extends string>(code: C) =>
-  code.toUpperCase().replaceAll('-', '_') as Uppercase<C extends `${string}-${string}` ? Spoken<C> : C>;
-type Spoken<C extends string> = C extends `${infer A}-${infer B}` ? `${A}_${Spoken<B>}` : C;
-const codes = <const C extends string>(...list: C[]) => z.enum(list).transform((code) => spoken(code as C));
-
-/** The day on which a resource that is no longer true stopped being so: not later than its last update. */
-function endOf(end: string | null, isOver: boolean, lastUpdated: string | undefined): string | null {
-  const updated = lastUpdated === undefined ? null : (dayOf(lastUpdated) ?? null);
-  return isOver && updated !== null && (end === null || end > updated) ? updated : end;
-}
-
-const meta = z.looseObject({ lastUpdated: z.string().optional() }).optional();
-const base = { id: headerSchema.shape.id, meta };
-
-// Resources
+const base = { id: idSchema, meta: metaSchema.optional() };
 
 /** Confidentiality that does not restrict; any other code does, so that a new one errs on the safe side. */
 const openCodes = ['U', 'L', 'M', 'N'];
@@ -294,21 +93,18 @@ const openCodes = ['U', 'L', 'M', 'N'];
 const patientSchema = z
   .looseObject({
     ...base,
-    meta: z
-      .looseObject({ security: z.array(z.looseObject({ code: text.optional() })).default([]) })
-      .optional(),
+    meta: z.looseObject({ security: z.array(z.looseObject({ code: maybeText })).default([]) }).optional(),
     active: z.boolean().default(true),
-    identifier: identifiers,
-    name: names,
+    identifier: z.array(identifier).default([]),
+    name: z.array(humanName).default([]),
     gender: codes('female', 'male', 'other', 'unknown').default('UNKNOWN'),
-    birthDate: dayOrNull,
+    birthDate: maybeDay,
     deceasedBoolean: z.boolean().default(false),
-    deceasedDateTime: dayOrNull,
-    address: z.array(z.looseObject({ use: text.optional(), postalCode: text.optional() })).default([]),
+    // A year alone must not leave somebody looking alive.
+    deceasedDateTime: day.optional(),
+    address: z.array(z.looseObject({ use: maybeText, postalCode: maybeText })).default([]),
     link: z
-      .array(
-        z.looseObject({ type: text, other: z.looseObject({ identifier: identifiers.element.optional() }) }),
-      )
+      .array(z.looseObject({ type: text, other: z.looseObject({ identifier: identifier.optional() }) }))
       .default([]),
   })
   .transform((it, ctx): Fact[] => {
@@ -319,7 +115,7 @@ const patientSchema = z
     const name = nameOf(it.name);
     if (!name?.family)
       return refuse(ctx, 'NAME_MISSING', 'missing', 'Give the family name and send it again.', ['name']);
-    if (it.deceasedBoolean && it.deceasedDateTime === null)
+    if (it.deceasedBoolean && it.deceasedDateTime === undefined)
       return refuse(
         ctx,
         'DEATH_DATE_MISSING',
@@ -328,7 +124,7 @@ const patientSchema = z
         ['deceasedBoolean'],
       );
     const isRestricted = (it.meta?.security ?? []).some(
-      ({ code }) => code !== undefined && !openCodes.includes(code),
+      ({ code }) => code !== null && !openCodes.includes(code),
     );
     const address = it.address.find(({ use }) => use !== 'temp' && use !== 'old');
     const id = `Patient/${it.id}`;
@@ -344,9 +140,9 @@ const patientSchema = z
             .map(({ other }) => other.identifier && nhsNumberOf([other.identifier]))
             .filter((number) => typeof number === 'string'),
           familyName: name.family,
-          givenName: name.given.join(' '),
+          givenName: name.given,
           birthDate: it.birthDate,
-          deathDate: it.deceasedDateTime,
+          deathDate: it.deceasedDateTime ?? null,
           gender: it.gender,
           postcode: isRestricted ? null : (address?.postalCode?.toUpperCase() ?? null),
           restricted: isRestricted,
@@ -359,9 +155,9 @@ const relatedPersonSchema = z
   .looseObject({
     ...base,
     active: z.boolean().default(true),
-    patient,
-    identifier: identifiers,
-    name: names,
+    patient: z.looseObject({ reference: maybeText, identifier: identifier.optional() }),
+    identifier: z.array(identifier).default([]),
+    name: z.array(humanName).default([]),
     relationship: z.array(concept).default([]),
     period,
     extension: extensions({
@@ -380,21 +176,33 @@ const relatedPersonSchema = z
   })
   .transform((it, ctx): Fact[] => {
     const name = nameOf(it.name);
-    const spelled = name && (name.family ? [...name.given, name.family].join(' ') : name.text);
+    const spelled = name && (name.family ? `${name.given} ${name.family}`.trim() : name.text);
     if (!spelled) return refuse(ctx, 'NAME_MISSING', 'missing', 'Give the name and send it again.', ['name']);
+    // As in the Personal Demographics Service, where the person is named by NHS number and that is the id.
+    const nhsNumber =
+      it.patient.reference === null && it.patient.identifier ? nhsNumberOf([it.patient.identifier]) : null;
+    const named = subject.safeParse(nhsNumber === null ? it.patient : { reference: `Patient/${nhsNumber}` });
+    if (!named.success)
+      return refuse(
+        ctx,
+        'SUBJECT_MISSING',
+        'missing',
+        'Name the Patient in the NHS system and send it again.',
+        ['patient'],
+      );
     const individual = {
       name: spelled,
       nhsNumber: nhsNumberOf(it.identifier),
       relationship: wordsOf(it.relationship[0]),
     };
-    const to = endOf(it.period.end, !it.active, it.meta?.lastUpdated);
+    const to = endOf(ctx, it.period, !it.active, it.meta?.lastUpdated);
     // Without an authority somebody is known and may do nothing: that is what next of kin means in law.
     const kind: RoleKind = it.extension.authority ?? 'NEXT_OF_KIN';
     return [
       {
         kind: 'role',
         externalId: `RelatedPerson/${it.id}`,
-        personId: it.patient,
+        personId: named.data,
         facts: { role: kind, organisationCode: null, individual, from: it.period.start, to },
       },
     ];
@@ -417,7 +225,7 @@ const goalSchema = z
     achievementStatus: concept.optional(),
     description: concept,
     subject,
-    target: z.array(z.looseObject({ dueDate: dayOrNull })).default([]),
+    target: z.array(z.looseObject({ dueDate: maybeDay })).default([]),
   })
   .transform((it, ctx): Fact[] => {
     const words = wordsOf(it.description);
@@ -455,7 +263,7 @@ const carePlanSchema = z
   .looseObject({
     ...base,
     status: z.enum(['draft', 'active', 'on-hold', 'revoked', 'completed', 'entered-in-error']),
-    title: text.optional(),
+    title: maybeText,
     category: z.array(concept).default([]),
     subject,
     period,
@@ -468,22 +276,22 @@ const carePlanSchema = z
             .array(
               z.looseObject({
                 role: z.array(concept).default([]),
-                member: z.looseObject({ display: text.optional() }).optional(),
+                member: z.looseObject({ display: maybeText }).optional(),
               }),
             )
             .default([]),
         }),
       )
       .default([]),
-    addresses: z.array(z.looseObject({ reference: text.optional(), display: text.optional() })).default([]),
-    careTeam: z.array(z.looseObject({ reference: text.optional() })).default([]),
+    addresses: z.array(z.looseObject({ reference: maybeText, display: maybeText })).default([]),
+    careTeam: z.array(z.looseObject({ reference: maybeText })).default([]),
     goal: z.array(reference('Goal', 'GOAL_MISSING')).default([]),
     note: z
       .array(z.looseObject({ authorReference: z.looseObject({ reference: text }).optional(), text }))
       .default([]),
   })
   .transform((it, ctx): Fact[] => {
-    const within = ({ reference: to }: { reference?: string | undefined }) =>
+    const within = ({ reference: to }: { reference: string | null }) =>
       it.contained.find(({ id }) => to === `#${id}`);
     const needs: string[] = [];
     for (const [i, address] of it.addresses.entries()) {
@@ -504,7 +312,7 @@ const carePlanSchema = z
           ),
         )?.member?.display ?? null;
     const isOver = it.status === 'revoked' || it.status === 'completed' || it.status === 'entered-in-error';
-    const to = endOf(it.period.end, isOver, it.meta?.lastUpdated);
+    const to = endOf(ctx, it.period, isOver, it.meta?.lastUpdated);
     return [
       {
         kind: 'plan',
@@ -530,7 +338,6 @@ const management = codes(
   'direct-payment',
   'managed-account',
   'individual-service-fund',
-  'council-managed',
 );
 
 const accountSchema = z
@@ -541,7 +348,7 @@ const accountSchema = z
       coding: z.tuple([z.looseObject({ code: z.literal('personal-health-budget') })]).rest(z.unknown()),
     }),
     subject: z.tuple([subject]),
-    servicePeriod: z.looseObject({ start: day, end: dayOrNull }),
+    servicePeriod: startedPeriod,
     owner: organisation.optional(),
     extension: extensions({
       'agreed-amount': one(money),
@@ -575,9 +382,8 @@ const accountSchema = z
         ['extension', 'agreed-amount'],
       );
     const isOver = it.status === 'inactive' || it.status === 'entered-in-error';
-    const from = it.servicePeriod.start;
-    const end = endOf(it.servicePeriod.end, isOver, it.meta?.lastUpdated);
-    const to = end !== null && end < from ? from : end;
+    const { start: from } = it.servicePeriod;
+    const to = endOf(ctx, it.servicePeriod, isOver, it.meta?.lastUpdated);
     const owner = it.owner ?? null;
     const id = `Account/${it.id}`;
     const [personId] = it.subject;
@@ -624,7 +430,7 @@ const paymentNoticeSchema = z
     status: z.enum(['active', 'draft', 'cancelled', 'entered-in-error']),
     request: reference('Account', 'BUDGET_MISSING'),
     paymentDate: day,
-    payee: z.looseObject({ display: textOrNull }).optional(),
+    payee: z.looseObject({ display: maybeText }).optional(),
     amount: money,
     extension: extensions({
       'payment-kind': one(codes('paid-in', 'spent', 'committed', 'repaid')),

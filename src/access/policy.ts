@@ -29,7 +29,13 @@ const relations: Record<ViewerRole, Relation> = {
 };
 
 /** Parts on a record that carry authority to see it. A carer or next of kin has none by being one. */
-const representing = ['REPRESENTATIVE', 'LPA_HEALTH_AND_WELFARE', 'LPA_PROPERTY_AND_FINANCE', 'DEPUTY', 'NOMINEE'];
+const representing = [
+  'REPRESENTATIVE',
+  'LPA_HEALTH_AND_WELFARE',
+  'LPA_PROPERTY_AND_FINANCE',
+  'DEPUTY',
+  'NOMINEE',
+];
 
 /** SQL: the role row `row` holds today. `valid_to` is the first day on which it no longer does. */
 function isLive(row: string, p: PolicyParameters): string {

@@ -77,7 +77,11 @@ export function openSignIn({
       });
     } catch (error) {
       // jose's own errors say what is wrong with the token; anything else, that the keys could not be had.
-      if (error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout) && error.code !== 'ERR_JOSE_GENERIC') {
+      if (
+        error instanceof errors.JOSEError &&
+        !(error instanceof errors.JWKSTimeout) &&
+        error.code !== 'ERR_JOSE_GENERIC'
+      ) {
         throw unauthenticated();
       }
       throw unavailable(error);

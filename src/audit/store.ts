@@ -1,5 +1,5 @@
 /**
- * The account of who read and changed what. A change is recorded in its own transaction (`changeEvent`); reads are
+ * The account of who read and changed what. A change is recorded in its own transaction (`eventsStatement`); reads are
  * written together, many requests in one insert, and each answer waits until its own is durable.
  */
 import type pg from 'pg';
@@ -31,11 +31,11 @@ const maxWaiting = 10_000;
 const insert = `
   insert into audit_event (at, request_id, subject, role, organisation, action, object, outcome, person_ids)
   select at, request_id, subject, role, organisation, action, object, outcome, person_ids
-    from json_to_recordset($1) as e(at timestamptz, request_id uuid, subject text, role text, organisation text,
+    from json_to_recordset($1::json) as e(at timestamptz, request_id uuid, subject text, role text, organisation text,
       action text, object text, outcome text, person_ids uuid[])`;
 
-/** Inserts events with a query of any connection: a command's own transaction, or the batch of reads. */
-export async function writeEvents(sql: Pick<pg.ClientBase, 'query'>, events: AuditEvent[]): Promise<void> {
+/** The statement that inserts events, and its one parameter: for a command's own transaction, or the batch of reads. */
+export function eventsStatement(events: AuditEvent[]): { text: string; values: [string] } {
   const rows = events.map(({ viewer, requestId, personIds, ...rest }) => ({
     ...rest,
     request_id: requestId,
@@ -44,7 +44,7 @@ export async function writeEvents(sql: Pick<pg.ClientBase, 'query'>, events: Aud
     organisation: viewer.organisation,
     person_ids: personIds,
   }));
-  await sql.query({ name: 'audit-events', text: insert, values: [JSON.stringify(rows)] });
+  return { text: insert, values: [JSON.stringify(rows)] };
 }
 
 /** Batches by itself: whatever arrives while one insert is on its way goes into the next. */
@@ -59,22 +59,18 @@ export function openAudit(pool: pg.Pool): Audit {
       const batch = waiting;
       waiting = [];
       try {
-        const sql = await pool.connect();
-        try {
-          await writeEvents(
-            sql,
-            batch.map(({ event }) => event),
-          );
-        } finally {
-          sql.release();
-        }
+        await pool.query({ name: 'audit-events', ...eventsStatement(batch.map(({ event }) => event)) });
         written += 1;
         for (const { done } of batch) done();
       } catch (cause) {
-        const fault = new Fault('AUDIT_UNAVAILABLE', 'The record of this access cannot be kept now, so nothing is shown.', {
-          retryable: true,
-          cause,
-        });
+        const fault = new Fault(
+          'AUDIT_UNAVAILABLE',
+          'The record of this access cannot be kept now, so nothing is shown.',
+          {
+            retryable: true,
+            cause,
+          },
+        );
         for (const { failed } of batch) failed(fault);
       }
     }

@@ -1,5 +1,5 @@
 /** Writes budgets with whose money they are made of and how it is managed, and the balances that sources report. */
-import { type Apply, moved, run, type Verdict } from '../person/store.ts';
+import { type Apply, linkOfRow, ownOfRow, run, type Verdict } from '../person/store.ts';
 
 const writeBudgets = `
 with row as (
@@ -7,7 +7,7 @@ with row as (
     n int, "externalId" text, "personId" text, kind budget_kind, status budget_status, "from" date, "to" date,
     "fundingLines" jsonb, portions jsonb)
 ), placed as (
-  select row.*, l.id as link_id, l.person_id, coalesce(b.id, new_id()) as budget_id,
+  select row.*, l.id as link_id, l.person_id, coalesce(t.id, new_id()) as budget_id,
          (select coalesce(sum((f ->> 'amountPence')::bigint), 0)
             from jsonb_array_elements("fundingLines") as f) as agreed_pence,
          case when l.id is null then 'PERSON_NOT_KNOWN_YET'
@@ -17,9 +17,7 @@ with row as (
                              select p ->> 'accountOperatorCode' from jsonb_array_elements(portions) as p) as named(code)
                  where code is not null and not exists (select from organisation o where o.ods_code = code))
               then 'ORGANISATION_NOT_KNOWN' end as waits
-    from row
-    left join person_link l on l.source_id = $1 and l.external_id = row."personId"
-    left join budget b on b.link_id = l.id and b.external_id = row."externalId"
+    from row${linkOfRow}${ownOfRow('budget')}
 ), known as (
   select * from placed where waits is null
 ), written as (
@@ -33,11 +31,11 @@ with row as (
                            excluded.agreed_pence)
 ), funded as (
   insert into funding_line as x (budget_id, person_id, source, organisation_id, amount_pence)
-  select k.budget_id, k.person_id, f.source, (array_agg(o.id order by o.ods_code))[1], sum(f."amountPence")
+  select k.budget_id, k.person_id, f.source,
+         (select id from organisation where ods_code = min(f."organisationCode")), sum(f."amountPence")
     from known k
    cross join jsonb_to_recordset(k."fundingLines")
            as f(source funding_source, "organisationCode" text, "amountPence" bigint)
-    left join organisation o on o.ods_code = f."organisationCode"
    group by k.budget_id, k.person_id, f.source
   on conflict (budget_id, person_id, source) do update
      set organisation_id = excluded.organisation_id, amount_pence = excluded.amount_pence
@@ -48,12 +46,12 @@ with row as (
      and not exists (select from jsonb_array_elements(k."fundingLines") as f where f ->> 'source' = x.source::text)
 ), managed as (
   insert into portion as x (budget_id, person_id, position, management, recurring, amount_pence, account_operator_id)
-  select k.budget_id, k.person_id, p.position, p.management, p.recurring, p."amountPence", o.id
+  select k.budget_id, k.person_id, p.position, p.management, p.recurring, p."amountPence",
+         (select id from organisation where ods_code = p."accountOperatorCode")
     from known k
    cross join rows from (jsonb_to_recordset(k.portions)
            as (management management, recurring boolean, "amountPence" bigint, "accountOperatorCode" text))
            with ordinality as p(management, recurring, "amountPence", "accountOperatorCode", position)
-    left join organisation o on o.ods_code = p."accountOperatorCode"
   on conflict (budget_id, person_id, position) do update
      set management = excluded.management, recurring = excluded.recurring, amount_pence = excluded.amount_pence,
          account_operator_id = excluded.account_operator_id
@@ -68,11 +66,11 @@ select n, person_id, waits from placed`;
 
 // The ledger keeps every transfer, so a budget that was filed under the wrong person takes its ledger along.
 const moveBudgets = `
-update budget set link_id = l2.id, person_id = l2.person_id
-  from (select budget.id, row."personId" as to_person
-          ${moved('budget').replace('from json', 'from budget, json').replace('"movedFrom" text)', '"movedFrom" text, "personId" text)')}) as wrong
-  join person_link l2 on l2.source_id = $1 and l2.external_id = wrong.to_person
- where budget.id = wrong.id`;
+update budget b set link_id = l.id, person_id = l.person_id
+  from json_to_recordset($2::json) as row("externalId" text, "personId" text, "movedFrom" text)
+  join person_link old on old.source_id = $1 and old.external_id = row."movedFrom"
+  join person_link l on l.source_id = $1 and l.external_id = row."personId"
+ where b.link_id = old.id and b.external_id = row."externalId"`;
 
 export const applyBudgets: Apply = async (sql, source, rows) => {
   if (rows.includes('"movedFrom"')) {
@@ -83,6 +81,10 @@ export const applyBudgets: Apply = async (sql, source, rows) => {
   return run<Verdict>(sql, 'write-budgets', writeBudgets, [source.id, rows]);
 };
 
+/** The budget that a row names, by the source's own id of it. */
+export const budgetOfRow = `
+  left join lateral (select id from budget where link_id = l.id and external_id = row."budgetId" offset 0) b on true`;
+
 // Of two balances the later day counts, whichever arrives last.
 const writeBalances = `
 with row as (
@@ -91,9 +93,7 @@ with row as (
 ), known as (
   select row.*, l.person_id, b.id as budget_id,
          case when l.id is null then 'PERSON_NOT_KNOWN_YET' when b.id is null then 'BUDGET_NOT_KNOWN_YET' end as waits
-    from row
-    left join person_link l on l.source_id = $1 and l.external_id = row."personId"
-    left join budget b on b.link_id = l.id and b.external_id = row."budgetId"
+    from row${linkOfRow}${budgetOfRow}
 ), latest as (
   select distinct on (budget_id) * from known where waits is null order by budget_id, "asAt" desc, n desc
 ), written as (

@@ -110,13 +110,17 @@ function sendPage(res: ServerResponse, page: ReturnType<typeof feedPage>): void 
 }
 
 function json(res: ServerResponse, body: unknown): void {
-  res.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
+  send(res, 200, 'application/json', body);
 }
 
 function problem(res: ServerResponse, status: number, title: string): void {
-  res
-    .writeHead(status, { 'Content-Type': 'application/problem+json' })
-    .end(JSON.stringify({ type: 'about:blank', status, title }));
+  send(res, status, 'application/problem+json', { type: 'about:blank', status, title });
+}
+
+function send(res: ServerResponse, status: number, type: string, body: unknown): void {
+  res.statusCode = status;
+  res.setHeader('Content-Type', type);
+  res.end(JSON.stringify(body));
 }
 
 interface PublishedFile {
@@ -161,14 +165,15 @@ async function sendFile(
     return problem(res, 416, 'The file ends before that');
   }
   const length = end - start + 1;
-  res.writeHead(asked ? 206 : 200, {
-    'Content-Type': 'text/csv; charset=utf-8',
-    'Content-Length': length,
-    'Accept-Ranges': 'bytes',
-    ETag: `"${file.sha256}"`,
-    ...(asked ? { 'Content-Range': `bytes ${start}-${end}/${file.bytes}` } : {}),
-  });
-  if (length > onePieceBytes) return pipeline(createReadStream(path, { start, end }), res);
+  res.statusCode = asked ? 206 : 200;
+  res.setHeader('Content-Type', 'text/csv; charset=utf-8');
+  res.setHeader('Accept-Ranges', 'bytes');
+  res.setHeader('ETag', `"${file.sha256}"`);
+  if (asked) res.setHeader('Content-Range', `bytes ${start}-${end}/${file.bytes}`);
+  if (length > onePieceBytes) {
+    res.setHeader('Content-Length', length);
+    return pipeline(createReadStream(path, { start, end }), res);
+  }
   const handle = await open(path);
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, start);

@@ -2,8 +2,7 @@
  * The demo's own sign-in: an issuer at the hub's own address, for the people of the made-up place. Its key lies in
  * the data folder, so that the command line can sign for whoever may read that folder, and nobody else.
  */
-import { readFileSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
 
@@ -25,18 +24,26 @@ const algorithm = 'ES256';
 
 export const demoIssuerUrl = (port: number) => `http://localhost:${port}/demo`;
 
-/** Reads the issuer's key from the data folder, or makes one. */
-export async function openDemoKey(dataDir: string): Promise<Key> {
-  const file = join(dataDir, 'demo-issuer.json');
+const keyFile = (dataDir: string) => join(dataDir, 'demo-issuer.json');
+
+/** The issuer's key in this data folder; null where the demo never ran. */
+export async function readDemoKey(dataDir: string): Promise<Key | null> {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Key;
+    return JSON.parse(await readFile(keyFile(dataDir), 'utf8')) as Key;
   } catch {
-    const { privateKey } = await generateKeyPair(algorithm, { extractable: true });
-    const key = { kid: `demo-${Date.now()}`, jwk: await exportJWK(privateKey) };
-    await mkdir(dataDir, { recursive: true });
-    await writeFile(file, JSON.stringify(key), { mode: 0o600 });
-    return key;
+    return null;
   }
+}
+
+/** The issuer's key, made where there is none. */
+export async function openDemoKey(dataDir: string): Promise<Key> {
+  const found = await readDemoKey(dataDir);
+  if (found !== null) return found;
+  const { privateKey } = await generateKeyPair(algorithm, { extractable: true });
+  const key = { kid: crypto.randomUUID(), jwk: await exportJWK(privateKey) };
+  await mkdir(dataDir, { recursive: true });
+  await writeFile(keyFile(dataDir), JSON.stringify(key), { mode: 0o600 });
+  return key;
 }
 
 /** What `/.well-known/openid-configuration` and `/jwks` answer. */

@@ -195,7 +195,7 @@ export function makePlace({
 }
 
 /** The part of every id that tells people apart: "000001" for the first. */
-export const keyOf = (index: number): string => String(index + 1).padStart(6, '0');
+const keyOf = (index: number): string => String(index + 1).padStart(6, '0');
 
 function anybody(ground: Ground, key: string): PlacePerson {
   const { dice } = ground;
@@ -266,7 +266,7 @@ function disagree({ dice }: Ground, person: PlacePerson, council: CouncilHalf): 
 }
 
 /** Of the right form; no post is delivered to the area WE. */
-export function postcode(dice: Dice): string {
+function postcode(dice: Dice): string {
   const letters = 'ABDEFGHJLNPQRSTUWXYZ';
   return `WE${dice.between(1, 19)} ${dice.between(1, 9)}${dice.pick([...letters])}${dice.pick([...letters])}`;
 }

@@ -1,8 +1,20 @@
 /** How sync runs and waiting rows are read. Neither holds personal data; both are the business of those who run the hub. */
 import { maySeeSync } from '../access/policy.ts';
-import { type At, column, globalId, instant, one, organisation, plainView, type Views } from '../read/view.ts';
+import {
+  type At,
+  column,
+  globalId,
+  instant,
+  one,
+  organisation,
+  plainView,
+  type Views,
+} from '../read/view.ts';
 
-const source = one('SourceSystem', ({ parent }) => `select * from source_system where id = ${parent}.source_id`);
+const source = one(
+  'SourceSystem',
+  ({ parent }) => `select * from source_system where id = ${parent}.source_id`,
+);
 
 const ifMaySee = (at: At) => (maySeeSync(at.role) ? 'true' : 'false');
 
@@ -52,14 +64,24 @@ export const intakeViews: Views = {
       errorCode: column('error_code'),
       error: column('error'),
     }),
-    node: { prefix: 'run', rows: (at, uuid) => `select * from sync_run where id = ${uuid} and ${ifMaySee(at)}` },
+    node: {
+      prefix: 'run',
+      rows: (at, uuid) => `select * from sync_run where id = ${uuid} and ${ifMaySee(at)}`,
+    },
   },
-  SourceSystem: plainView({
-    code: column('code'),
-    name: column('name'),
-    side: column('side'),
-    organisation: organisation(),
-  }),
+  SourceSystem: {
+    ...plainView({
+      id: globalId('src'),
+      code: column('code'),
+      name: column('name'),
+      side: column('side'),
+      organisation: organisation(),
+    }),
+    node: {
+      prefix: 'src',
+      rows: (at, uuid) => `select * from source_system where id = ${uuid} and ${ifMaySee(at)}`,
+    },
+  },
   WaitingRow: plainView({
     source,
     place: column('place'),

@@ -1,5 +1,6 @@
 /** Posts payments to the ledger. Balances follow by trigger, in the same transaction. */
-import { type Apply, run, type Verdict } from '../person/store.ts';
+import { budgetOfRow } from '../budget/store.ts';
+import { type Apply, linkOfRow, run, type Verdict } from '../person/store.ts';
 import { decideTransfers, legs, type Posting, type TransferKind } from './rules.ts';
 
 // A payment belongs to its source, not to a budget: one that was filed under the wrong budget, or the wrong person,
@@ -11,16 +12,13 @@ with row as (
 select row.n, l.person_id, b.id,
        case when l.id is null then 'PERSON_NOT_KNOWN_YET' when b.id is null then 'BUDGET_NOT_KNOWN_YET' end,
        s.id, s.budget_id, s.kind, s.source, s.pence, s.effective_on
-  from row
-  left join person_link l on l.source_id = $1 and l.external_id = row."personId"
-  left join budget b on b.link_id = l.id and b.external_id = row."budgetId"
+  from row${linkOfRow}${budgetOfRow}
   left join lateral (
     select t.*
-      from ledger_transfer t
-      join budget tb on tb.id = t.budget_id and tb.person_id = t.person_id
-      join person_link tl on tl.id = tb.link_id and tl.person_id = tb.person_id and tl.source_id = $1
-     where t.external_id = row."externalId" and t.reverses_id is null
-       and not exists (select from ledger_transfer r where r.reverses_id = t.id)
+      from (select * from ledger_transfer where external_id = row."externalId" and reverses_id is null offset 0) t
+     where not exists (select from ledger_transfer r where r.reverses_id = t.id)
+       and exists (select from budget tb join person_link tl on tl.id = tb.link_id
+                    where tb.id = t.budget_id and tl.source_id = $1)
   ) s on true`;
 
 type Found = [

@@ -56,7 +56,8 @@ export function decideMatch(
   }
   const sameBirthDate =
     said.birthDate === null || candidate.birthDate === null || said.birthDate === candidate.birthDate;
-  if (sameBirthDate || fold(said.familyName) === fold(candidate.familyName)) return { to: 'CANDIDATE', candidate };
+  if (sameBirthDate || fold(said.familyName) === fold(candidate.familyName))
+    return { to: 'CANDIDATE', candidate };
   return { to: 'NOBODY', doubt: 'DOUBTFUL_MATCH' };
 }
 

@@ -19,6 +19,15 @@ export type Verdict = [n: number, personId: string | null, waits: string | null]
  */
 export type Apply = (sql: Sql, source: Source, rows: string) => Promise<Verdict[]>;
 
+/** The link of a row's person, by the source's own id: one probe of an index a row, whatever the planner believes. */
+export const linkOfRow = `
+  left join lateral (select id, person_id from person_link
+                      where source_id = $1 and external_id = row."personId" offset 0) l on true`;
+
+/** The row of `table` that a row of the page is already, as \`t\`. */
+export const ownOfRow = (table: string) => `
+  left join lateral (select id from ${table} where link_id = l.id and external_id = row."externalId" offset 0) t on true`;
+
 /** Runs a prepared statement and gives the rows as arrays. */
 export async function run<Row extends unknown[]>(
   sql: Sql,
@@ -40,7 +49,9 @@ select row.n, l.person_id, coalesce(l.id, new_id()), new_id(),
          select from person_link o join source_system s on s.id = o.source_id
           where o.person_id = l.person_id and s.side = 'NHS' and o.nhs_number is not null),
        null, null, null::date, null::uuid
-  from row left join person_link l on l.source_id = $1 and l.external_id = row."externalId"
+  from row
+  left join lateral (select id, person_id from person_link
+                      where source_id = $1 and external_id = row."externalId" offset 0) l on true
 union all
 select null, i.person_id, null, null, null, i.value, p.family_name, p.birth_date, i.merged_from_id
   from person_identifier i join person p on p.id = i.person_id
@@ -48,7 +59,17 @@ select null, i.person_id, null, null, null, i.value, p.family_name, p.birth_date
 
 type Found =
   | [n: number, linkedTo: string | null, linkId: string, freshId: string, carriesNumber: boolean]
-  | [n: null, personId: string, _: null, _: null, _: null, number: string, family: string, born: string | null, from: string | null];
+  | [
+      n: null,
+      personId: string,
+      _: null,
+      _: null,
+      _: null,
+      number: string,
+      family: string,
+      born: string | null,
+      from: string | null,
+    ];
 
 const sortName = (family: string, given: string) => `lower(${family} || ', ' || ${given})`;
 
@@ -105,7 +126,10 @@ interface PersonRow extends SaidPerson {
 
 export const applyPeople: Apply = async (sql, source, rows) => {
   const people: PersonRow[] = JSON.parse(rows);
-  const numbers = people.flatMap((row) => [...row.supersededNhsNumbers, ...(row.nhsNumber ? [row.nhsNumber] : [])]);
+  const numbers = people.flatMap((row) => [
+    ...row.supersededNhsNumbers,
+    ...(row.nhsNumber ? [row.nhsNumber] : []),
+  ]);
   const links = new Map<number, Found & { 0: number }>();
   const byNumber = new Map<string, Candidate>();
   for (const found of await run<Found>(sql, 'find-candidates', findCandidates, [
@@ -162,25 +186,32 @@ export const applyPeople: Apply = async (sql, source, rows) => {
 // ---------------------------------------------------------------- what all links of a person say together
 
 /**
- * The links of the people `$1`, in the order in which they are believed: the NHS before the council, the person's own
- * before those of a record merged in, and beyond that an order that does not depend on what arrived first.
+ * What the links of each person of `$1` say together, as `said`. They are believed in this order: the NHS before the
+ * council, the person's own links before those of a record merged in, and beyond that one that does not depend on what
+ * arrived first. `nhs_…` and `council_…` are what the one and the other side says.
  */
-const believed = `link as (
-  select l.*, s.side, row_number() over (
-           partition by l.person_id
-           order by s.side, l.merged_from_id is not null, s.code, l.external_id) as rank
-    from person_link l join source_system s on s.id = l.source_id
-   where l.person_id = any($1::uuid[])
-)`;
+const said = `
+  unnest($1::uuid[]) as person_id
+ cross join lateral (
+   select bool_or(restricted) as restricted, ${both('nhs_number')}, ${both('family_name', "''")},
+          ${both('given_name', "''")}, ${both('birth_date')}, ${both('death_date')}, ${both('gender', "'UNKNOWN'")},
+          ${both('postcode')}
+     from (select l.*, s.side, row_number() over (order by s.side, l.merged_from_id is not null, s.code, l.external_id)
+                    as rank
+             from person_link l join source_system s on s.id = l.source_id
+            where l.person_id = person_id.person_id) as link
+   having count(*) > 0
+ ) as said`;
 
-/** The first of `column` that says something. */
-const first = (column: string, nothing = 'null') =>
-  `(array_agg(${column} order by rank) filter (where ${column} is distinct from ${nothing}))[1]`;
+/** The first of a column that says something, of each side. */
+function both(column: string, nothing = 'null'): string {
+  const first = (side: string) =>
+    `(array_agg(${column} order by rank)
+       filter (where side = '${side}' and ${column} is distinct from ${nothing}))[1] as ${side.toLowerCase()}_${column}`;
+  return `${first('NHS')}, ${first('COUNCIL')}`;
+}
 
-const saidTogether = `
-  ${first('family_name', "''")} as family_name, ${first('given_name', "''")} as given_name,
-  ${first('birth_date')} as birth_date, ${first('death_date')} as death_date,
-  ${first('gender', "'UNKNOWN'")} as gender, ${first('postcode')} as postcode, ${first('nhs_number')} as nhs_number`;
+const shown = (column: string) => `coalesce(nhs_${column}, council_${column})`;
 
 /** As `fold` in rules.ts. */
 const folded = (name: string) =>
@@ -189,38 +220,31 @@ const folded = (name: string) =>
 /** Statements, in order, that work out what is shown of the people `$1::uuid[]` from what their links say. */
 export const derive = {
   'drop-wrong-numbers': `
-with ${believed}, current as (
-  select person.id, (select nhs_number from link where person_id = person.id and nhs_number is not null
-                      order by rank limit 1) as number
-    from unnest($1::uuid[]) as person(id)
-)
-delete from person_identifier i using current
- where i.person_id = current.id and i.system = 'NHS_NUMBER' and i.status = 'CURRENT'
-   and i.value is distinct from current.number
+delete from person_identifier i using ${said}
+ where i.person_id = person_id.person_id and i.system = 'NHS_NUMBER' and i.status = 'CURRENT'
+   and i.value is distinct from ${shown('nhs_number')}
    and not exists (select from person_link l where l.person_id = i.person_id and l.nhs_number = i.value)`,
 
   'set-number-status': `
-with ${believed}, current as (
-  select distinct on (person_id) person_id, nhs_number from link where nhs_number is not null
-   order by person_id, rank
+with current as (
+  select person_id, ${shown('nhs_number')} as number from ${said} where ${shown('nhs_number')} is not null
 ), earlier as (
   update person_identifier i set status = 'SUPERSEDED' from current
    where i.person_id = current.person_id and i.system = 'NHS_NUMBER' and i.status = 'CURRENT'
-     and i.value <> current.nhs_number
+     and i.value <> current.number
 )
 insert into person_identifier as i (system, issuer, value, person_id)
-select 'NHS_NUMBER', '', nhs_number, person_id from current
+select 'NHS_NUMBER', '', number, person_id from current
 on conflict (system, issuer, value) do update set status = 'CURRENT'
  where i.status <> 'CURRENT' and i.person_id = excluded.person_id`,
 
   'show-facts': `
-with ${believed}, said as (
-  select person_id, bool_or(restricted) as restricted, ${saidTogether} from link group by person_id
-), shown as (
-  select person_id, coalesce(family_name, '') as family_name, coalesce(given_name, '') as given_name, birth_date,
-         death_date, coalesce(gender, 'UNKNOWN') as gender, case when restricted then null else postcode end as postcode,
-         restricted
-    from said
+with shown as (
+  select person_id, coalesce(${shown('family_name')}, '') as family_name, coalesce(${shown('given_name')}, '') as given_name,
+         ${shown('birth_date')} as birth_date, ${shown('death_date')} as death_date,
+         coalesce(${shown('gender')}, 'UNKNOWN') as gender,
+         case when restricted then null else ${shown('postcode')} end as postcode, restricted
+    from ${said}
 )
 update person p
    set family_name = s.family_name, given_name = s.given_name, birth_date = s.birth_date, death_date = s.death_date,
@@ -232,42 +256,39 @@ update person p
        is distinct from (s.family_name, s.given_name, s.birth_date, s.death_date, s.gender, s.postcode, s.restricted)`,
 
   'find-differences': `
-with ${believed}, said as (
-  select person_id, side, ${saidTogether} from link group by person_id, side
-), wanted as (
-  select n.person_id, d.field, d.nhs, d.council
-    from said n
-    join said c on c.person_id = n.person_id and c.side = 'COUNCIL'
-    join person p on p.id = n.person_id
+with compared as (
+  select person_id, field, nhs, council, coalesce(disagree, false) as disagree
+    from ${said}
    cross join lateral (values
-     ('FAMILY_NAME'::difference_field, n.family_name, c.family_name,
-       ${folded('n.family_name')} <> ${folded('c.family_name')}),
-     ('GIVEN_NAME', n.given_name, c.given_name, ${folded('n.given_name')} <> ${folded('c.given_name')}),
-     ('BIRTH_DATE', n.birth_date::text, c.birth_date::text, n.birth_date <> c.birth_date),
-     ('DEATH_DATE', n.death_date::text, c.death_date::text, n.death_date <> c.death_date),
-     ('GENDER', n.gender::text, c.gender::text, n.gender <> c.gender),
-     ('POSTCODE', n.postcode, c.postcode,
-       not p.restricted and upper(replace(n.postcode, ' ', '')) <> upper(replace(c.postcode, ' ', ''))),
-     ('NHS_NUMBER', n.nhs_number, c.nhs_number, n.nhs_number <> c.nhs_number)
+     ('FAMILY_NAME'::difference_field, nhs_family_name, council_family_name,
+       ${folded('nhs_family_name')} <> ${folded('council_family_name')}),
+     ('GIVEN_NAME', nhs_given_name, council_given_name,
+       ${folded('nhs_given_name')} <> ${folded('council_given_name')}),
+     ('BIRTH_DATE', nhs_birth_date::text, council_birth_date::text, nhs_birth_date <> council_birth_date),
+     ('DEATH_DATE', nhs_death_date::text, council_death_date::text, nhs_death_date <> council_death_date),
+     ('GENDER', nhs_gender::text, council_gender::text, nhs_gender <> council_gender),
+     ('POSTCODE', nhs_postcode, council_postcode,
+       not restricted and upper(replace(nhs_postcode, ' ', '')) <> upper(replace(council_postcode, ' ', ''))),
+     ('NHS_NUMBER', nhs_nhs_number, council_nhs_number, nhs_nhs_number <> council_nhs_number)
    ) as d(field, nhs, council, disagree)
-   where n.side = 'NHS' and d.disagree
 ), agreed as (
-  delete from difference d where d.person_id = any($1::uuid[])
-     and not exists (select from wanted w where w.person_id = d.person_id and w.field = d.field)
+  delete from difference d using compared c
+   where d.person_id = c.person_id and d.field = c.field and not c.disagree
 )
 insert into difference as d (person_id, field, nhs, council)
-select person_id, field, nhs, council from wanted
+select person_id, field, nhs, council from compared where disagree
 on conflict (person_id, field) do update set nhs = excluded.nhs, council = excluded.council
  where (d.nhs, d.council) is distinct from (excluded.nhs, excluded.council)`,
 } as const;
 
 // ---------------------------------------------------------------- what hangs on a link
 
-/** Rows of `$2` that their source no longer files under the person it filed them under before. */
-export const moved = (table: string) => `
-  from json_to_recordset($2::json) as row("externalId" text, "movedFrom" text)
-  join person_link l on l.source_id = $1 and l.external_id = row."movedFrom"
- where ${table}.link_id = l.id and ${table}.external_id = row."externalId"`;
+/** Ids of the rows of `table` that their source, by `$2`, no longer files under the person it filed them under before. */
+export const misfiled = (table: string) => `
+  select t.id
+    from json_to_recordset($2::json) as row("externalId" text, "movedFrom" text)
+    join person_link l on l.source_id = $1 and l.external_id = row."movedFrom"
+    join ${table} t on t.link_id = l.id and t.external_id = row."externalId"`;
 
 /** Takes rows away from the person they were filed under by mistake, before they are written to the right one. */
 export async function takeFromOldPerson(
@@ -277,10 +298,7 @@ export async function takeFromOldPerson(
   rows: string,
 ): Promise<void> {
   if (!rows.includes('"movedFrom"')) return;
-  await run(sql, `move-${table}`, `delete from ${table} ${moved(table).replace(/from json/, 'using json')}`, [
-    source.id,
-    rows,
-  ]);
+  await run(sql, `take-${table}`, `delete from ${table} where id in (${misfiled(table)})`, [source.id, rows]);
 }
 
 const writeRoles = `
@@ -292,8 +310,7 @@ with row as (
   select row.*, l.id as link_id, l.person_id, p.sort_name, o.id as organisation_id,
          case when l.id is null then 'PERSON_NOT_KNOWN_YET'
               when row."organisationCode" is not null and o.id is null then 'ORGANISATION_NOT_KNOWN' end as waits
-    from row
-    left join person_link l on l.source_id = $1 and l.external_id = row."personId"
+    from row${linkOfRow}
     left join person p on p.id = l.person_id
     left join organisation o on o.ods_code = row."organisationCode"
 ), gone as (

@@ -7,6 +7,7 @@ import {
   type At,
   column,
   type Field,
+  globalId,
   instant,
   many,
   maySee,
@@ -23,7 +24,7 @@ export const personPrefix = 'per';
 
 /** One row for each system that knows the person, and for a side of which none does, one that says so. */
 const sources = ({ parent }: At) => `
-  select side.side, l.method as matched_by, l.source_name, l.organisation_id,
+  select side.side, l.id, l.method as matched_by, l.source_name, l.organisation_id,
          case when l.id is null then case when side.down then 'SOURCE_DOWN' else 'NONE' end
               when l.down then 'SOURCE_DOWN' else 'AVAILABLE' end as availability,
          l.as_at, ${parent}.id as person_id
@@ -47,7 +48,9 @@ function oneArgument<T>(args: Record<string, unknown>, given: T): T {
 
 const person: Field = one('Person', (at) => {
   const id = at.arg('uuid', (args) => oneArgument(args, uuidOf(personPrefix, args.id)));
-  const nhsNumber = at.arg('text', (args) => (args.nhsNumber == null ? null : parseNhsNumber(String(args.nhsNumber))));
+  const nhsNumber = at.arg('text', (args) =>
+    args.nhsNumber == null ? null : parseNhsNumber(String(args.nhsNumber)),
+  );
   return `select p.* from person p
     where p.id = coalesce(${id}, (select i.person_id from person_identifier i
                                    where i.system = 'NHS_NUMBER' and i.issuer = '' and i.value = ${nhsNumber}))
@@ -122,6 +125,7 @@ export const personViews: Views = {
     status: column('status'),
   }),
   PersonSource: personView({
+    id: globalId('lnk'),
     side: column('side'),
     availability: column('availability'),
     asAt: instant('as_at'),

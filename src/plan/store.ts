@@ -1,5 +1,13 @@
 /** Writes plans with their needs, and the outcomes people want. */
-import { type Apply, moved, run, takeFromOldPerson, type Verdict } from '../person/store.ts';
+import {
+  type Apply,
+  linkOfRow,
+  misfiled,
+  ownOfRow,
+  run,
+  takeFromOldPerson,
+  type Verdict,
+} from '../person/store.ts';
 
 const writeOutcomes = `
 with row as (
@@ -7,7 +15,7 @@ with row as (
     n int, "externalId" text, "personId" text, text text, status outcome_status, "targetOn" date)
 ), known as (
   select row.*, l.id as link_id, l.person_id
-    from row left join person_link l on l.source_id = $1 and l.external_id = row."personId"
+    from row${linkOfRow}
 ), written as (
   insert into outcome as o (person_id, link_id, external_id, text, status, target_on)
   select person_id, link_id, "externalId", text, status, "targetOn" from known where link_id is not null
@@ -22,12 +30,7 @@ export const applyOutcomes: Apply = async (sql, source, rows) => {
   return run<Verdict>(sql, 'write-outcomes', writeOutcomes, [source.id, rows]);
 };
 
-const freeOutcomes = `
-update outcome o set plan_id = null from plan p
- where o.plan_id = p.id and o.person_id = p.person_id and p.id in (select plan.id ${moved('plan').replace(
-   'from json',
-   'from plan, json',
- )})`;
+const freeOutcomes = `update outcome set plan_id = null where plan_id in (${misfiled('plan')})`;
 
 // A plan that names an outcome nobody has sent yet is shown without it, and waits for it.
 const writePlans = `
@@ -36,15 +39,13 @@ with row as (
     n int, "externalId" text, "personId" text, title text, status plan_status, "whatMatters" text, "from" date,
     "to" date, needs text[], "outcomeIds" text[], "coordinatorName" text)
 ), known as (
-  select row.*, l.id as link_id, l.person_id, coalesce(p.id, new_id()) as plan_id
-    from row
-    join person_link l on l.source_id = $1 and l.external_id = row."personId"
-    left join plan p on p.link_id = l.id and p.external_id = row."externalId"
+  select row.*, l.id as link_id, l.person_id, case when l.id is not null then coalesce(t.id, new_id()) end as plan_id
+    from row${linkOfRow}${ownOfRow('plan')}
 ), written as (
   insert into plan as p (id, person_id, link_id, external_id, title, status, what_matters, coordinator_name,
                          valid_from, valid_to)
   select plan_id, person_id, link_id, "externalId", title, status, "whatMatters", "coordinatorName", "from", "to"
-    from known
+    from known where link_id is not null
   on conflict (link_id, external_id) do update
      set title = excluded.title, status = excluded.status, what_matters = excluded.what_matters,
          coordinator_name = excluded.coordinator_name, valid_from = excluded.valid_from,
@@ -66,13 +67,13 @@ with row as (
   update outcome o set plan_id = k.plan_id from known k
    where o.link_id = k.link_id and o.external_id = any(k."outcomeIds") and o.plan_id is distinct from k.plan_id
 )
-select row.n, k.person_id,
-       case when k.n is null then 'PERSON_NOT_KNOWN_YET'
-            when exists (select from unnest(k."outcomeIds") as wanted(id)
+select n, person_id,
+       case when link_id is null then 'PERSON_NOT_KNOWN_YET'
+            when exists (select from unnest("outcomeIds") as wanted(id)
                           where not exists (select from outcome o
-                                             where o.link_id = k.link_id and o.external_id = wanted.id))
+                                             where o.link_id = known.link_id and o.external_id = wanted.id))
             then 'OUTCOME_NOT_KNOWN_YET' end
-  from row left join known k on k.n = row.n`;
+  from known`;
 
 export const applyPlans: Apply = async (sql, source, rows) => {
   if (rows.includes('"movedFrom"')) await run(sql, 'free-outcomes', freeOutcomes, [source.id, rows]);

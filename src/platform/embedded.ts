@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, chmod, chown, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 
@@ -77,7 +77,11 @@ export async function startEmbeddedPostgres({ dataDir, log, settings }: Options)
     stop: async () => {
       if (!owned) return;
       process.off('exit', stopAtExit);
-      if (isAlive(pid)) await run(programs.pg_ctl, ['stop', '-D', cluster, '-m', 'fast', '-w', '-t', '60', '-s']);
+      if (await isAlive(pid)) {
+        await run(programs.pg_ctl, ['stop', '-D', cluster, '-m', 'fast', '-w', '-t', '60', '-s']);
+        // `pg_ctl` returns a moment before the process is gone.
+        while (await isAlive(pid)) await sleep(10);
+      }
       await rm(join(home, 'postgres.owner'), { force: true });
     },
   };
@@ -114,8 +118,13 @@ async function serverUser(cluster: string): Promise<ServerUser> {
   const existing = await stat(join(cluster, 'PG_VERSION')).catch(() => undefined);
   if (existing) return { uid: existing.uid, gid: existing.gid };
   const accounts = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
-  const account = ['postgres', 'nobody'].map((name) => accounts.find((fields) => fields[0] === name)).find(Boolean);
-  if (!account) throw new Error('PostgreSQL does not run as root, and this system has neither a user postgres nor nobody');
+  const account = ['postgres', 'nobody']
+    .map((name) => accounts.find((fields) => fields[0] === name))
+    .find(Boolean);
+  if (!account)
+    throw new Error(
+      'PostgreSQL does not run as root, and this system has neither a user postgres nor nobody',
+    );
   return { uid: Number(account[2]), gid: Number(account[3]) };
 }
 
@@ -131,7 +140,12 @@ async function runnerAs(user: ServerUser, paths: string[]): Promise<Runner> {
     return (program, args) => runProgram(program, args, user);
   }
   const identity = [`--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups'];
-  const capability = ['--inh-caps=+dac_override', '--ambient-caps=+dac_override'];
+  // Without the securebit, `access` answers as if the capability were not there.
+  const capability = [
+    '--securebits=+no_setuid_fixup',
+    '--inh-caps=+dac_override',
+    '--ambient-caps=+dac_override',
+  ];
   return (program, args) => runProgram('setpriv', [...identity, ...capability, '--', program, ...args], {});
 }
 
@@ -156,7 +170,7 @@ function runProgram(program: string, args: string[], user: { uid?: number; gid?:
     child.on('exit', (code) => {
       child.stderr.destroy();
       if (code === 0) done();
-      else failed(new Error(`${program} ${args[0]} ended with code ${code}: ${complaint.trim()}`));
+      else failed(new Error(`${basename(program)} ended with code ${code}: ${complaint.trim()}`));
     });
   });
 }
@@ -192,21 +206,38 @@ async function startServer(pgCtl: string, run: Runner, cluster: string, settings
   await rm(serverLog, { force: true });
   const flags = Object.entries(settings).map(([name, value]) => `-c ${name}='${value}'`);
   try {
-    await run(pgCtl, ['start', '-D', cluster, '-l', serverLog, '-o', flags.join(' '), '-w', '-t', '60', '-s']);
+    await run(pgCtl, [
+      'start',
+      '-D',
+      cluster,
+      '-l',
+      serverLog,
+      '-o',
+      flags.join(' '),
+      '-w',
+      '-t',
+      '60',
+      '-s',
+    ]);
   } catch (error) {
     const lines = (await readFile(serverLog, 'utf8').catch(() => '')).trim().split('\n').slice(-5);
-    throw new Error(`The embedded database did not start. Its last words: ${lines.join(' / ')}`, { cause: error });
+    throw new Error(`The embedded database did not start. Its last words: ${lines.join(' / ')}`, {
+      cause: error,
+    });
   }
 }
 
 /** The server on this data, if one answers. Its `postmaster.pid` may also be the leftover of one that was killed. */
-async function runningServer(cluster: string, password: string): Promise<{ pid: number; port: number } | undefined> {
+async function runningServer(
+  cluster: string,
+  password: string,
+): Promise<{ pid: number; port: number } | undefined> {
   const lockFile = join(cluster, 'postmaster.pid');
   for (let attempt = 0; attempt < 100; attempt++) {
     const lines = (await readFile(lockFile, 'utf8').catch(() => '')).split('\n');
     const pid = Number(lines[0]);
     const port = Number(lines[3]);
-    if (!pid || !isAlive(pid)) return undefined;
+    if (!pid || !(await isAlive(pid))) return undefined;
     if (port && (await answers(adminUrl(port, password)))) return { pid, port };
     // Starting, or stopping; or the number now belongs to another program, as it does after a container's restart.
     if (!(await isPostgres(pid))) {
@@ -215,10 +246,13 @@ async function runningServer(cluster: string, password: string): Promise<{ pid: 
     }
     await sleep(200);
   }
-  throw new Error('The embedded database is running but does not answer. Stop its process, then start again.');
+  throw new Error(
+    'The embedded database is running but does not answer. Stop its process, then start again.',
+  );
 }
 
-const adminUrl = (port: number, password: string) => `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`;
+const adminUrl = (port: number, password: string) =>
+  `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`;
 
 async function answers(url: string): Promise<boolean> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2000 });
@@ -231,13 +265,15 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
-function isAlive(pid: number): boolean {
+async function isAlive(pid: number): Promise<boolean> {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
+  // In a container whose first process does not collect its dead, an ended server keeps its number.
+  const state = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  return !state.includes(') Z ');
 }
 
 async function isPostgres(pid: number): Promise<boolean> {
@@ -249,7 +285,7 @@ async function isPostgres(pid: number): Promise<boolean> {
 /** Whether this process is the one to stop the server: another live hub on the same data keeps that right. */
 async function takeOwnership(file: string): Promise<boolean> {
   const owner = Number(await readFile(file, 'utf8').catch(() => ''));
-  if (owner && owner !== process.pid && isAlive(owner)) return false;
+  if (owner && owner !== process.pid && (await isAlive(owner))) return false;
   await writeFile(file, String(process.pid));
   return true;
 }
@@ -284,7 +320,8 @@ async function inDatabase(url: string, database: string, statement: string): Pro
   await client.query(statement).finally(() => client.end());
 }
 
-function freePort(): Promise<number> {
+/** A port of this machine that nobody listens on just now. */
+export function freePort(): Promise<number> {
   return new Promise((done, failed) => {
     const probe = createServer();
     probe.once('error', failed);

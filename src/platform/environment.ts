@@ -27,11 +27,19 @@ const postgres = address(['postgresql:', 'postgres:']);
 const redis = address(['redis:', 'rediss:']);
 
 const shape = z.object({
-  DATABASE_URL: variable(postgres, 'a postgresql:// address', 'postgresql://tandem:secret@db.example:5432/tandem').optional(),
+  DATABASE_URL: variable(
+    postgres,
+    'a postgresql:// address',
+    'postgresql://tandem:secret@db.example:5432/tandem',
+  ).optional(),
   REDIS_URL: variable(redis, 'a redis:// or rediss:// address', 'redis://queue.example:6379').optional(),
   HOST: variable(hostName, 'a host name or an IP address to listen on', '0.0.0.0').default('127.0.0.1'),
   PORT: variable(portNumber, 'a whole number from 0 to 65535', '4000').default('4000').transform(Number),
-  OIDC_ISSUER: variable(issuer, 'an https:// address (http:// on this machine only)', 'https://login.example').optional(),
+  OIDC_ISSUER: variable(
+    issuer,
+    'an https:// address (http:// on this machine only)',
+    'https://login.example',
+  ).optional(),
   OIDC_AUDIENCE: variable(oneWord, 'a name without spaces', 'tandem').default('tandem'),
   LOG_LEVEL: variable(logLevel, `one of ${logLevels.join(', ')}`, 'info').default('info'),
   DATA_DIR: variable(folder, 'the path of a folder', './.data').default('./.data'),
@@ -83,7 +91,9 @@ function issuer(value: string): string | null {
   if (found.search || found.hash) return 'an address with a query or a fragment';
   if (found.protocol === 'https:') return null;
   if (found.protocol !== 'http:') return 'an address of another kind';
-  return ['localhost', '127.0.0.1', '[::1]'].includes(found.hostname) ? null : 'an http:// address of another machine';
+  return ['localhost', '127.0.0.1', '[::1]'].includes(found.hostname)
+    ? null
+    : 'an http:// address of another machine';
 }
 
 function urlOf(value: string): URL | string {

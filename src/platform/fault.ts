@@ -8,7 +8,11 @@ export class Fault extends Error {
   /** The same request may succeed if it is simply sent again. */
   readonly retryable: boolean;
 
-  constructor(code: string, message: string, { retryable = false, cause }: { retryable?: boolean; cause?: unknown } = {}) {
+  constructor(
+    code: string,
+    message: string,
+    { retryable = false, cause }: { retryable?: boolean; cause?: unknown } = {},
+  ) {
     super(message, { cause });
     this.code = code;
     this.retryable = retryable;

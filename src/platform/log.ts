@@ -15,7 +15,10 @@ const known = new Set(
 );
 
 /** JSON lines, or one short line each on a terminal. A message is a constant: what varies goes into the fields. */
-export function openLog(level: string, stream: NodeJS.WritableStream & { isTTY?: boolean } = process.stdout): Log {
+export function openLog(
+  level: string,
+  stream: NodeJS.WritableStream & { isTTY?: boolean } = process.stdout,
+): Log {
   const options: pino.LoggerOptions = {
     level,
     base: null,
@@ -32,7 +35,10 @@ export function openLog(level: string, stream: NodeJS.WritableStream & { isTTY?:
       },
     },
   };
-  const log = pino(options, stream.isTTY ? { write: (line: string) => void stream.write(shortLine(line)) } : stream);
+  const log = pino(
+    options,
+    stream.isTTY ? { write: (line: string) => void stream.write(shortLine(line)) } : stream,
+  );
   // The fields of a child do not pass through `formatters`. Children inherit this one.
   const child = log.child;
   log.child = function (this: Log, fields: pino.Bindings) {
@@ -67,7 +73,9 @@ function describeError(error: unknown): Record<string, unknown> {
   const frames = error.stack?.split('\n').filter((line) => /^ {4}at /.test(line));
   return {
     name: error.name,
-    ...Object.fromEntries(Object.entries({ code, table, constraint, syscall }).filter(([, part]) => typeof part === 'string')),
+    ...Object.fromEntries(
+      Object.entries({ code, table, constraint, syscall }).filter(([, part]) => typeof part === 'string'),
+    ),
     ...(error instanceof Fault && { message: error.message }),
     frames: frames?.map((line) => line.trim()).slice(0, 12),
     ...(error.cause !== undefined && { cause: describeError(error.cause) }),
@@ -76,7 +84,10 @@ function describeError(error: unknown): Record<string, unknown> {
 
 function shortLine(line: string): string {
   const { time, level, msg, err, ...fields } = JSON.parse(line);
-  const details = Object.entries(fields).map(([key, value]) => `${key}=${typeof value === 'object' ? JSON.stringify(value) : value}`);
-  if (err) details.push([err.name, err.code, err.message, ...(err.frames ?? [])].filter(Boolean).join('\n    '));
+  const details = Object.entries(fields).map(
+    ([key, value]) => `${key}=${typeof value === 'object' ? JSON.stringify(value) : value}`,
+  );
+  if (err)
+    details.push([err.name, err.code, err.message, ...(err.frames ?? [])].filter(Boolean).join('\n    '));
   return `${time.slice(11, 19)} ${level === 'info' ? '' : `${level} `}${[msg, ...details].join('  ')}\n`;
 }

@@ -65,7 +65,12 @@ const maxPage = 100;
 
 const typename: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };
 
-export function compile({ schema, views }: Catalogue, roots: Root[], role: ViewerRole, selection: Selection): Plan {
+export function compile(
+  { schema, views }: Catalogue,
+  roots: Root[],
+  role: ViewerRole,
+  selection: Selection,
+): Plan {
   const parameters: Plan['parameters'] = [];
   const withArguments: Plan['withArguments'] = [];
   const shared = new Map<string, string>();
@@ -83,7 +88,12 @@ export function compile({ schema, views }: Catalogue, roots: Root[], role: Viewe
   }
 
   /** Notes the field's arguments and gives what its SQL may use. */
-  function atField(parent: string, def: GraphQLField<unknown, unknown>, node: FieldNode, known?: Arguments): At {
+  function atField(
+    parent: string,
+    def: GraphQLField<unknown, unknown>,
+    node: FieldNode,
+    known?: Arguments,
+  ): At {
     let index = -1;
     if (def.args.length > 0) {
       index = withArguments.push(known === undefined ? { def, node } : { def, node, known }) - 1;
@@ -190,7 +200,8 @@ export function compile({ schema, views }: Catalogue, roots: Root[], role: Viewe
     for (const [key, partNodes] of subFields(connection, nodes)) {
       const part = partNodes[0]!.name.value;
       if (part === '__typename') parts.push({ key, sql: `'${connection.name}'::text` });
-      else if (part === 'nodes') parts.push({ key, sql: list(object(type, alias, subFields(type, partNodes))) });
+      else if (part === 'nodes')
+        parts.push({ key, sql: list(object(type, alias, subFields(type, partNodes))) });
       else if (part === 'edges') parts.push({ key, sql: list(edge(partNodes)) });
       else parts.push({ key, sql: pageInfo(partNodes) });
     }
@@ -262,7 +273,10 @@ const json = (fields: { key: string; sql: string }[]) =>
 
 function checked(key: string): string {
   if (key.length <= maxKeyLength) return key;
-  throw new Fault('ALIAS_TOO_LONG', `The alias "${key}" is longer than ${maxKeyLength} characters. Use a shorter one.`);
+  throw new Fault(
+    'ALIAS_TOO_LONG',
+    `The alias "${key}" is longer than ${maxKeyLength} characters. Use a shorter one.`,
+  );
 }
 
 /** How many a page may hold: 1 to 100. */

@@ -10,9 +10,13 @@ export function afterOf(cursor: unknown, keys: number): string[] | null {
   if (cursor === undefined || cursor === null) return null;
   try {
     const values: unknown = JSON.parse(Buffer.from(String(cursor), 'base64').toString('utf8'));
-    if (Array.isArray(values) && values.length === keys && values.every((v) => typeof v === 'string')) return values;
+    if (Array.isArray(values) && values.length === keys && values.every((v) => typeof v === 'string'))
+      return values;
   } catch {
     // Not one of ours: told below.
   }
-  throw new Fault('CURSOR_INVALID', '"after" is not a cursor of this list. Pass the endCursor of the page before, unchanged.');
+  throw new Fault(
+    'CURSOR_INVALID',
+    '"after" is not a cursor of this list. Pass the endCursor of the page before, unchanged.',
+  );
 }

@@ -4,7 +4,11 @@ import { GraphQLError, type GraphQLFormattedError, Kind } from 'graphql';
 import { Fault } from '../platform/fault.ts';
 import { ReaderBusy } from '../platform/reader.ts';
 
-const internal = { code: 'INTERNAL_SERVER_ERROR', message: 'Something went wrong here. Quote the request id.', retryable: false };
+const internal = {
+  code: 'INTERNAL_SERVER_ERROR',
+  message: 'Something went wrong here. Quote the request id.',
+  retryable: false,
+};
 
 /** Codes of Apollo and graphql-js whose messages speak of the document alone, once values are taken out. */
 const documentCodes = new Set([
@@ -15,7 +19,15 @@ const documentCodes = new Set([
   'BAD_REQUEST',
 ]);
 
-const valueKinds: ReadonlySet<string> = new Set([Kind.INT, Kind.FLOAT, Kind.STRING, Kind.BOOLEAN, Kind.ENUM, Kind.LIST, Kind.OBJECT]);
+const valueKinds: ReadonlySet<string> = new Set([
+  Kind.INT,
+  Kind.FLOAT,
+  Kind.STRING,
+  Kind.BOOLEAN,
+  Kind.ENUM,
+  Kind.LIST,
+  Kind.OBJECT,
+]);
 
 /** PostgreSQL's classes of "not now": too many connections, shutting down, cancelled, deadlock. */
 const notNow = /^(08|53|57|40)/;
@@ -30,7 +42,8 @@ interface Told {
 function tell(error: GraphQLError): Told {
   const cause = unwrapResolverError(error);
   if (cause instanceof Fault) return cause;
-  if (cause instanceof ReaderBusy) return { code: 'BUSY', message: 'Too many requests at once. Try again.', retryable: true };
+  if (cause instanceof ReaderBusy)
+    return { code: 'BUSY', message: 'Too many requests at once. Try again.', retryable: true };
   if (cause instanceof Error && !(cause instanceof GraphQLError)) return tellDatabase(cause);
   const code = String(error.extensions.code ?? '');
   if (!documentCodes.has(code)) return internal;
@@ -39,8 +52,17 @@ function tell(error: GraphQLError): Told {
 
 function tellDatabase(error: Error & { code?: unknown }): Told {
   const code = String(error.code ?? '');
-  if (code === '57014') return { code: 'DEADLINE', message: 'This took too long and was stopped. Ask for less.', retryable: true };
-  if (notNow.test(code) || connectionLost.has(code) || /connection (terminated|error)|not queryable/i.test(error.message)) {
+  if (code === '57014')
+    return {
+      code: 'DEADLINE',
+      message: 'This took too long and was stopped. Ask for less.',
+      retryable: true,
+    };
+  if (
+    notNow.test(code) ||
+    connectionLost.has(code) ||
+    /connection (terminated|error)|not queryable/i.test(error.message)
+  ) {
     return { code: 'UNAVAILABLE', message: 'The hub cannot answer now. Try again.', retryable: true };
   }
   return internal;
@@ -50,14 +72,17 @@ function withoutValues(error: GraphQLError): string {
   if (error.nodes?.some(({ kind }) => valueKinds.has(kind))) {
     return 'A value in the operation is not of the type that is expected there.';
   }
-  return error.message.replace(/\b(String|BlockString|Int|Float) ".*"/s, '$1').replace(/^(Syntax Error: Unterminated string).*/s, '$1.');
+  return error.message
+    .replace(/\b(String|BlockString|Int|Float) ".*"/s, '$1')
+    .replace(/^(Syntax Error: Unterminated string).*/s, '$1.');
 }
 
 export const isUnexpected = (error: GraphQLError): boolean => tell(error).code === internal.code;
 
 /** For Apollo's `formatError`. */
 export function errorFor(error: unknown): GraphQLFormattedError {
-  const graphQLError = error instanceof GraphQLError ? error : new GraphQLError('', { originalError: error as Error });
+  const graphQLError =
+    error instanceof GraphQLError ? error : new GraphQLError('', { originalError: error as Error });
   const { code, message, retryable } = tell(graphQLError);
   const { locations, path } = graphQLError.toJSON();
   return {

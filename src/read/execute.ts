@@ -25,6 +25,7 @@ import type { Viewer } from '../access/viewer.ts';
 import type { Audit } from '../audit/store.ts';
 import { Fault } from '../platform/fault.ts';
 import type { Reader } from '../platform/reader.ts';
+import type { CommandTools } from '../write/command.ts';
 import { type Catalogue, compile, type Plan, type Root } from './compile.ts';
 import type { Arguments } from './view.ts';
 
@@ -45,7 +46,10 @@ export interface ReadContext {
   now: () => Date;
   reader: Reader;
   audit: Audit;
+  tools: CommandTools;
   load: DataLoader<Read, unknown>;
+  /** Reads what a command's payload names by its id. */
+  byId(id: string, info: GraphQLResolveInfo): Promise<unknown>;
 }
 
 /** A field that reads, met while graphql-js executes. */
@@ -56,9 +60,14 @@ interface Read {
 
 interface Request {
   document: DocumentNode;
-  operation: OperationDefinitionNode;
+  /** Absent when the document has no operation of that name. */
+  operation: OperationDefinitionNode | undefined;
   operationName: string | null;
   variables: Record<string, unknown>;
+}
+
+interface Resolved extends Request {
+  operation: OperationDefinitionNode;
 }
 
 /** What is found out once for each document and operation. */
@@ -85,21 +94,22 @@ export function openExecutor(catalogue: Catalogue) {
   const { schema, views } = catalogue;
   const query = schema.getQueryType()!;
 
-  function knownOf({ document, operation, operationName }: Request): Known {
+  function knownOf({ document, operation, operationName }: Resolved): Known {
     const operations = known.get(document) ?? new Map<string, Known>();
     known.set(document, operations);
     const name = operationName ?? '';
     const found = operations.get(name);
     if (found !== undefined) return found;
     const fragments: Known['fragments'] = {};
-    for (const d of document.definitions) if (d.kind === Kind.FRAGMENT_DEFINITION) fragments[d.name.value] = d;
+    for (const d of document.definitions)
+      if (d.kind === Kind.FRAGMENT_DEFINITION) fragments[d.name.value] = d;
     const made = { fragments, deciding: decidingVariables(document, operation), plans: new Map() };
     operations.set(name, made);
     return made;
   }
 
   /** The operation as one statement; null when it asks for something that no view holds, such as `__schema`. */
-  function shapeOf(request: Request, variables: Record<string, unknown>, viewer: Viewer): Shape | null {
+  function shapeOf(request: Resolved, variables: Record<string, unknown>, viewer: Viewer): Shape | null {
     const { fragments, deciding, plans } = knownOf(request);
     const key = `${viewer.role} ${deciding.map((name) => String(variables[name])).join()}`;
     const found = plans.get(key);
@@ -170,10 +180,10 @@ export function openExecutor(catalogue: Catalogue) {
     return texts;
   }
 
-  /** A loader of one request: everything graphql-js asks for in one tick is read in one statement. */
-  function makeLoader(context: Omit<ReadContext, 'load'>): ReadContext['load'] {
+  /** Adds the request's own loader: everything graphql-js asks for in one tick is read in one statement. */
+  function withLoader(context: Omit<ReadContext, 'load' | 'byId'>): ReadContext {
     const full = context as ReadContext;
-    return new DataLoader(
+    full.load = new DataLoader(
       async (reads: readonly Read[]) => {
         const roots = reads.map(({ root }) => root);
         const { fragments, variableValues } = reads[0]!.info;
@@ -184,18 +194,34 @@ export function openExecutor(catalogue: Catalogue) {
       },
       { cache: false },
     );
+    full.byId = (id, info) => {
+      const def = query.getFields().node!;
+      const only = getNamedType(info.returnType).name;
+      const root: Root = {
+        key: 'node',
+        def,
+        field: { is: 'node', only },
+        nodes: info.fieldNodes,
+        args: { id },
+      };
+      return full.load.load({ root, info });
+    };
+    return full;
   }
 
   async function run(request: Request, context: ReadContext): Promise<ExecutionResult> {
-    const coerced = getVariableValues(schema, request.operation.variableDefinitions ?? [], request.variables);
+    const { operation } = request;
+    const coerced = getVariableValues(schema, operation?.variableDefinitions ?? [], request.variables);
     if (coerced.errors !== undefined) return { errors: coerced.errors.map(withoutValue) };
     const variables = coerced.coerced;
-    if (request.operation.operation === 'query') {
-      const shape = shapeOf(request, variables, context.viewer);
+    if (operation?.operation === 'query') {
+      const shape = shapeOf({ ...request, operation }, variables, context.viewer);
       if (shape !== null) {
         const texts = shape.plan === null ? [] : await read(shape.plan, shape.object, variables, context);
         let column = 0;
-        const parts = shape.keys.map(({ key, constant }) => `"${key}":${constant ?? texts[column++] ?? 'null'}`);
+        const parts = shape.keys.map(
+          ({ key, constant }) => `"${key}":${constant ?? texts[column++] ?? 'null'}`,
+        );
         // The text stands in for the data; only `stringify` ever looks at it.
         return { data: new JsonText(`{${parts.join(',')}}`) as never };
       }
@@ -206,14 +232,15 @@ export function openExecutor(catalogue: Catalogue) {
       operationName: request.operationName,
       variableValues: request.variables,
       contextValue: context,
-      // An object that was read carries its fields under their response keys.
-      fieldResolver: (source, _args, _context, info) => source?.[info.path.key],
+      // An object that was read carries its fields under their response keys, a command's answer under their names.
+      fieldResolver: (source, _args, _context, info) =>
+        source?.[isAnswer(info.parentType.name) ? info.fieldName : info.path.key],
       typeResolver: (value) => (value as { __typename?: string }).__typename,
     })) as ExecutionResult;
   }
 
   return {
-    makeLoader,
+    withLoader,
     run: async (request: Request, context: ReadContext): Promise<ExecutionResult> => {
       try {
         return await run(request, context);
@@ -227,17 +254,12 @@ export function openExecutor(catalogue: Catalogue) {
       if (root === null) throw new Error(`no view says how Query.${info.fieldName} is read`);
       return context.load.load({ root, info });
     },
-    /** Reads an object for a mutation's payload, through the same gate as everything else. */
-    resolveById: (id: string, context: ReadContext, info: GraphQLResolveInfo) => {
-      const def = query.getFields().node!;
-      const only = getNamedType(info.returnType).name;
-      const root: Root = { key: 'node', def, field: { is: 'node', only }, nodes: info.fieldNodes, args: { id } };
-      return context.load.load({ root, info });
-    },
   };
 }
 
 export type Executor = ReturnType<typeof openExecutor>;
+
+const isAnswer = (type: string) => type.endsWith('Payload') || type === 'UserError';
 
 /** `{a,b}`, as PostgreSQL writes an array of UUIDs; a null among them stands for a row that is about nobody. */
 function peopleIn(text: string | null): string[] {
@@ -254,7 +276,8 @@ function decidingVariables(document: DocumentNode, operation: OperationDefinitio
   visit(document, {
     Directive(node) {
       if (node.name.value !== 'skip' && node.name.value !== 'include') return;
-      for (const { value } of node.arguments ?? []) if (value.kind === Kind.VARIABLE) names.add(value.name.value);
+      for (const { value } of node.arguments ?? [])
+        if (value.kind === Kind.VARIABLE) names.add(value.name.value);
     },
   });
   return [...names].sort();
@@ -266,10 +289,13 @@ function withoutValue(error: GraphQLError): GraphQLError {
   if (node?.kind !== Kind.VARIABLE_DEFINITION) return error;
   const where = /at "[^"]*?\.([\w.[\]]+)"/.exec(error.message)?.[1];
   const field = where === undefined ? '' : ` at ${where}`;
-  return new GraphQLError(`Variable "$${node.variable.name.value}" has an unusable value${field}; it must be ${print(node.type)}.`, {
-    nodes: [node],
-    extensions: { code: 'BAD_USER_INPUT', http: { status: 400 } },
-  });
+  return new GraphQLError(
+    `Variable "$${node.variable.name.value}" has an unusable value${field}; it must be ${print(node.type)}.`,
+    {
+      nodes: [node],
+      extensions: { code: 'BAD_USER_INPUT', http: { status: 400 } },
+    },
+  );
 }
 
 function asGraphQLError(error: unknown): GraphQLError {

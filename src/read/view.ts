@@ -43,7 +43,11 @@ interface ObjectField {
 interface ConnectionField {
   is: 'connection';
   type: string;
-  keys: { column: string; type: string; /** What comes before everything, in the list's order. */ first: string }[];
+  keys: {
+    column: string;
+    type: string /** What comes before everything, in the list's order. */;
+    first: string;
+  }[];
   rows: (at: PageAt) => string;
 }
 
@@ -71,7 +75,8 @@ export function joinViews(...all: Views[]): Record<string, View> {
   const joined: Record<string, View> = {};
   for (const [type, view] of all.flatMap((views) => Object.entries(views))) {
     const before = joined[type];
-    if (before === undefined && !('person' in view)) throw new Error(`${type} is added to before it is declared`);
+    if (before === undefined && !('person' in view))
+      throw new Error(`${type} is added to before it is declared`);
     for (const name of Object.keys(view.fields)) {
       if (before !== undefined && name in before.fields) throw new Error(`${type}.${name} is declared twice`);
     }

@@ -1,5 +1,5 @@
 /** Writes reviews, and requests for support and assessments. */
-import { type Apply, run, takeFromOldPerson, type Verdict } from '../person/store.ts';
+import { type Apply, linkOfRow, run, takeFromOldPerson, type Verdict } from '../person/store.ts';
 
 const writeReviews = `
 with row as (
@@ -8,7 +8,7 @@ with row as (
     method text, outcome text, "outcomesAchieved" text)
 ), known as (
   select row.*, l.id as link_id, l.person_id
-    from row left join person_link l on l.source_id = $1 and l.external_id = row."personId"
+    from row${linkOfRow}
 ), written as (
   insert into review as r (person_id, link_id, external_id, kind, started_on, held_on, reason, method, outcome,
                            outcomes_achieved)
@@ -35,7 +35,7 @@ with row as (
     n int, "externalId" text, "personId" text, kind contact_kind, type text, "from" date, "to" date, outcome text)
 ), known as (
   select row.*, l.id as link_id, l.person_id
-    from row left join person_link l on l.source_id = $1 and l.external_id = row."personId"
+    from row${linkOfRow}
 ), written as (
   insert into contact as c (person_id, link_id, external_id, kind, type, started_on, ended_on, outcome)
   select person_id, link_id, "externalId", kind, type, "from", "to", outcome from known where link_id is not null

@@ -2,10 +2,12 @@
 import { column, ofPerson, personView, type Views } from '../read/view.ts';
 
 export const reviewViews: Views = {
-  Person: { fields: {
+  Person: {
+    fields: {
       reviews: ofPerson('Review', 'review', 'held_on desc, id'),
       contacts: ofPerson('Contact', 'contact', 'ended_on desc, id'),
-    } },
+    },
+  },
   Review: personView(
     {
       kind: column('kind'),

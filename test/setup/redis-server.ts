@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
-import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
+import { freePort } from '../../src/platform/embedded.ts';
 
 /** The first of these programs on the path. */
-export function findProgram(...names: string[]): string | undefined {
+function findProgram(...names: string[]): string | undefined {
   const folders = (process.env.PATH ?? '').split(delimiter);
   return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable);
 }
@@ -15,14 +15,25 @@ export async function startRedis(): Promise<{ url: string; stop: () => Promise<v
   const program = findProgram('redis-server', 'valkey-server');
   if (!program) return undefined;
   const port = await freePort();
-  const settings = { save: '', appendonly: 'no', 'maxmemory-policy': 'noeviction', bind: '127.0.0.1', dir: '/tmp' };
-  const flags = Object.entries({ ...settings, port }).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const settings = {
+    save: '',
+    appendonly: 'no',
+    'maxmemory-policy': 'noeviction',
+    bind: '127.0.0.1',
+    dir: '/tmp',
+  };
+  const flags = Object.entries({ ...settings, port }).flatMap(([name, value]) => [
+    `--${name}`,
+    String(value),
+  ]);
   const server = spawn(program, flags, { stdio: ['ignore', 'pipe', 'inherit'] });
   await new Promise<void>((ready, failed) => {
     server.stdout.on('data', (chunk: Buffer) => {
       if (chunk.includes('Ready to accept connections')) ready();
     });
-    server.once('exit', (code) => failed(new Error(`${program} ended with code ${code} before it was ready`)));
+    server.once('exit', (code) =>
+      failed(new Error(`${program} ended with code ${code} before it was ready`)),
+    );
   });
   return {
     url: `redis://127.0.0.1:${port}`,
@@ -41,13 +52,4 @@ function isExecutable(file: string): boolean {
   } catch {
     return false;
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }

@@ -25,10 +25,15 @@ export default async function setup(project: TestProject) {
   const folder = await mkdtemp(join(tmpdir(), 'tandem-test-'));
   await chmod(folder, 0o711);
   const given = process.env.TEST_DATABASE_URL;
-  const server = given ? { url: given, stop: async () => {} } : await startEmbeddedPostgres({ dataDir: folder, settings: fast });
+  const server = given
+    ? { url: given, stop: async () => {} }
+    : await startEmbeddedPostgres({ dataDir: folder, settings: fast });
   const prefix = `tandem_test_${randomBytes(4).toString('hex')}_`;
-  const redis = process.env.REDIS_URL ? { url: process.env.REDIS_URL, stop: async () => {} } : await startRedis();
-  if (!redis) console.log('No REDIS_URL, redis-server or valkey-server here: the tests that need Redis are not run.');
+  const redis = process.env.REDIS_URL
+    ? { url: process.env.REDIS_URL, stop: async () => {} }
+    : await startRedis();
+  if (!redis)
+    console.log('No REDIS_URL, redis-server or valkey-server here: the tests that need Redis are not run.');
 
   const template = new URL(server.url);
   template.pathname = `${prefix}template`;
@@ -56,6 +61,8 @@ async function onServer(url: string, work: (client: pg.Client) => Promise<unknow
 }
 
 async function dropDatabases(client: pg.Client, prefix: string): Promise<void> {
-  const { rows } = await client.query('select datname from pg_database where starts_with(datname, $1)', [prefix]);
+  const { rows } = await client.query('select datname from pg_database where starts_with(datname, $1)', [
+    prefix,
+  ]);
   for (const { datname } of rows) await client.query(`drop database ${datname} with (force)`);
 }

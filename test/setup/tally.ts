@@ -6,7 +6,9 @@ export default class Tally implements Reporter {
     const tests = modules.flatMap((module) => [...module.children.allTests()]);
     const count = (state: string) => tests.filter((test) => test.result().state === state).length;
     // A file that could not be loaded, a failed hook and an error outside of any test are failures too.
-    const broken = modules.flatMap((module) => [module, ...module.children.allSuites()].flatMap((suite) => suite.errors()));
+    const broken = modules.flatMap((module) =>
+      [module, ...module.children.allSuites()].flatMap((suite) => suite.errors()),
+    );
     const failed = count('failed') + broken.length + unhandledErrors.length;
     const line = `${count('passed')} passed, ${failed} failed, ${count('skipped')} skipped`;
     process.once('exit', () => console.log(line));

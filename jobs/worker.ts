@@ -1,0 +1,74 @@
+/** A process that works off jobs. Any number may run; they need to know nothing of each other. */
+import { abandonedSources, findSources } from '../src/intake/run.ts';
+import type { Database } from '../src/platform/database.ts';
+import type { Log } from '../src/platform/log.ts';
+import type { Connectors } from './connector.ts';
+import { handleJob, openJobQueue } from './queue.ts';
+import { sync, syncHandler } from './sync.ts';
+
+/** How soon the runs of a dead worker are taken up by another. */
+const takeUpMs = 3_000;
+/** How soon what was lost with the queue, or a new source, is scheduled. */
+const scheduleMs = 30_000;
+
+export interface Worker {
+  /** Finishes the page at hand, not the run: that is taken up by another worker, or by the next start. */
+  close(): Promise<void>;
+}
+
+export async function startWorker({
+  database,
+  redisUrl,
+  connectors,
+  log,
+}: {
+  database: Pick<Database, 'url' | 'pool'>;
+  redisUrl: string | undefined;
+  connectors: Connectors;
+  log: Log;
+}): Promise<Worker> {
+  const { pool } = database;
+  const stopping = new AbortController();
+  const queue = await openJobQueue({ databaseUrl: database.url, redisUrl });
+
+  async function takeUp(evenFailing: boolean) {
+    for (const sourceId of await abandonedSources(pool, { evenFailing })) await queue.add(sync, { sourceId });
+  }
+  // All that is scheduled follows from `source_system`, so a queue that was emptied is made anew from there.
+  async function schedule() {
+    for (const { id, everySeconds } of await findSources(pool)) {
+      await queue.repeat(`sync-${id}`, everySeconds, sync, { sourceId: id });
+    }
+  }
+
+  const handler = handleJob(sync, syncHandler({ database, connectors, log, stopping: stopping.signal }));
+  const working = await queue.work([handler], log);
+  await takeUp(true);
+  await schedule();
+  const timers = [every(takeUpMs, () => takeUp(false)), every(scheduleMs, schedule)];
+
+  /** Again and again, but never twice at a time; a database or queue that is away comes back. */
+  function every(ms: number, work: () => Promise<void>) {
+    let busy: Promise<void> | null = null;
+    const timer = setInterval(() => {
+      busy ??= work()
+        .catch((err: unknown) => log.warn({ err, event: 'self-check' }, 'self-check failed'))
+        .finally(() => {
+          busy = null;
+        });
+    }, ms);
+    return async () => {
+      clearInterval(timer);
+      await busy;
+    };
+  }
+
+  return {
+    async close() {
+      stopping.abort();
+      await Promise.all(timers.map((stop) => stop()));
+      await working.close();
+      await queue.close();
+    },
+  };
+}

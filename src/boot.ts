@@ -1,0 +1,114 @@
+/** Puts a running hub together, part by part, and takes it down in the opposite order. */
+import type { Express } from 'express';
+import { startWorker } from '../jobs/worker.ts';
+import { migrate } from '../prisma/migrate.ts';
+import { loadOrganisations } from '../prisma/reference.ts';
+import { openSignIn } from './access/sign-in.ts';
+import { startDemo } from './demo/demo.ts';
+import { demoDocuments, demoIssuerUrl, openDemoKey } from './demo/issuer.ts';
+import { hasRealSources, putOrganisation, putSource } from './intake/source.ts';
+import { type Database, openDatabase } from './platform/database.ts';
+import { londonDay } from './platform/day.ts';
+import { freePort, startEmbeddedPostgres } from './platform/embedded.ts';
+import type { Environment } from './platform/environment.ts';
+import { Fault } from './platform/fault.ts';
+import { type Log, openLog } from './platform/log.ts';
+import { openMetrics } from './platform/metric.ts';
+import { startHub } from './server.ts';
+
+/** Which parts this process runs. `npm start` runs all. */
+export interface Parts {
+  api: boolean;
+  worker: boolean;
+}
+
+export interface Running {
+  url: string | null;
+  port: number;
+  database: Database;
+  demo: Awaited<ReturnType<typeof startDemo>> | null;
+  close(): Promise<void>;
+}
+
+export async function boot(
+  environment: Environment,
+  parts: Parts,
+  say: (line: string) => void,
+  log: Log = openLog(environment.logLevel, process.stderr),
+): Promise<Running> {
+  const { host, dataDir, redisUrl, oidcIssuer, oidcAudience } = environment;
+  const port = environment.port === 0 ? await freePort() : environment.port;
+  const now = () => new Date();
+  const opened: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (const part of opened.splice(0).reverse()) await part();
+  };
+
+  try {
+    let url = environment.databaseUrl;
+    if (url === undefined) {
+      say('Starting the embedded PostgreSQL');
+      const embedded = await startEmbeddedPostgres({ dataDir, log: say });
+      opened.push(embedded.stop);
+      url = embedded.url;
+    }
+    await migrate(url, say);
+    const database = openDatabase(url);
+    opened.push(database.close);
+    await loadOrganisations(database.pool);
+
+    const isDemo = oidcIssuer === undefined;
+    if (isDemo && (await hasRealSources(database.pool))) {
+      throw new Fault(
+        'DEMO_REFUSED',
+        'This database holds records of real systems. Set OIDC_ISSUER: the demo sign-in must not open them.',
+      );
+    }
+
+    let hubUrl: string | null = null;
+    let demo: Running['demo'] = null;
+    if (isDemo && parts.api) {
+      say('Starting the demo place: two source systems that speak the real formats');
+      const ports = environment.port === 0 ? { nhs: 0, council: 0 } : { nhs: port + 1, council: port + 2 };
+      demo = await startDemo({ today: londonDay(now()), now, ports });
+      opened.push(demo.close);
+      for (const organisation of demo.organisations) await putOrganisation(database.pool, organisation);
+      for (const source of demo.sources) await putSource(database.pool, source);
+    }
+    if (parts.api) {
+      const issuer = oidcIssuer ?? demoIssuerUrl(port);
+      const metrics = openMetrics({ statementsSent: database.reader.sent });
+      const hub = await startHub(
+        {
+          database,
+          signIn: openSignIn({ issuer, audience: oidcAudience, now }),
+          log,
+          metrics,
+          now,
+          tools: { prisma: database.prisma },
+          ...(isDemo ? { extend: await demoIssuer(issuer, dataDir) } : {}),
+        },
+        { host, port },
+      );
+      opened.push(hub.close);
+      hubUrl = hub.url;
+    }
+    if (parts.worker) {
+      const worker = await startWorker({ database, redisUrl, log, now });
+      opened.push(worker.close);
+    }
+    return { url: hubUrl, port, database, demo, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Publishes the demo issuer's description and keys, as any issuer does. */
+async function demoIssuer(issuer: string, dataDir: string): Promise<(app: Express) => void> {
+  const { configuration, jwks } = demoDocuments(issuer, await openDemoKey(dataDir));
+  return (app) => {
+    app.get('/demo/.well-known/openid-configuration', (_req, res) => void res.json(configuration));
+    app.get('/demo/jwks', (_req, res) => void res.json(jwks));
+  };
+}

@@ -1,0 +1,404 @@
+/** Applies pages of submissions: everything a page brings is written in one transaction with the cursor behind it. */
+import type pg from 'pg';
+import { applyBalances, applyBudgets } from '../budget/store.ts';
+import { applyPayments } from '../ledger/store.ts';
+import { applyServices } from '../package/store.ts';
+import { type Apply, applyPeople, applyRoles, run, type Source } from '../person/store.ts';
+import { applyOutcomes, applyPlans } from '../plan/store.ts';
+import { type Sql, transaction } from '../platform/database.ts';
+import { applyContacts, applyReviews } from '../review/store.ts';
+import { lastOfEach, type Prepared, prepare, type Reason, reasonToWait, refused } from './rules.ts';
+import type { Problem, Submission, SubmissionKind } from './submission.ts';
+
+/** In this order, so that what a row hangs on, if it is in the same page, is there before it. */
+const appliers: Record<SubmissionKind, Apply> = {
+  person: applyPeople,
+  role: applyRoles,
+  outcome: applyOutcomes,
+  plan: applyPlans,
+  budget: applyBudgets,
+  balance: applyBalances,
+  payment: applyPayments,
+  service: applyServices,
+  review: applyReviews,
+  contact: applyContacts,
+};
+
+export interface PageToApply {
+  sourceId: string;
+  feed: string;
+  runId: string;
+  rows: readonly (Submission | Problem)[];
+  /** Where the feed goes on after this page. */
+  cursor: unknown;
+  /** How often the feed's cursor had moved when the page was asked for. */
+  expectedMoves: number;
+  /** The feed the run is in after this page: the same, or the next when this was its last page; null after the last. */
+  nextFeed: string | null;
+  /** Rows the source has to give in this run, as far as known. */
+  expected: number | null;
+}
+
+/** Rows of the page by what became of them. A row that the page itself replaced is in none. */
+export interface Counts {
+  created: number;
+  changed: number;
+  unchanged: number;
+  waiting: number;
+}
+
+export type PageResult = ({ applied: true } & Counts) | { applied: false };
+
+/**
+ * Applies a page, or nothing of it: `applied` is false when somebody else has moved the feed's cursor meanwhile.
+ * Rows the database refuses are set aside as problems, and the others applied without them.
+ */
+export async function applyPage(pool: pg.Pool, page: PageToApply): Promise<PageResult> {
+  const rows = prepare(page.rows);
+  return withoutRefused(rows, refused, (tried, { rollback }) =>
+    inIntake(pool, page.sourceId, rollback, async (sql, source) => {
+      const sound = lastOfEach(tried);
+      const [cursor] = await run(sql, 'move-cursor', moveCursor, [
+        page.sourceId,
+        page.feed,
+        page.cursor === null ? null : JSON.stringify(page.cursor),
+        page.expectedMoves,
+      ]);
+      if (!cursor) return { applied: false };
+      const news = await findNews(sql, page.sourceId, sound);
+      await applyRows(sql, source, news);
+      const kept = news.map(({ row, reason, moved }) => keptRow(row, reason, moved));
+      if (kept.length > 0) await run(sql, 'keep-rows', keepRows, [page.sourceId, `[${kept.join()}]`]);
+      await run(sql, 'clear-problems', clearProblems, [page.sourceId, answeredProblems(sound)]);
+      const applied = news.filter(({ reason }) => reason === null);
+      const changed = applied.filter(({ known }) => known).length;
+      const counts: Counts = {
+        created: applied.length - changed,
+        changed,
+        unchanged: sound.length - news.length,
+        waiting: news.length - applied.length,
+      };
+      await run(sql, 'page-applied', pageApplied, [
+        page.runId,
+        `${source.code}/${page.feed}`,
+        changedPeople(news),
+        counts.created,
+        counts.changed,
+        counts.unchanged,
+        counts.waiting,
+        page.rows.length,
+        page.nextFeed,
+        page.expected,
+      ]);
+      return { applied: true, ...counts };
+    }),
+  );
+}
+
+const moveCursor = `
+update sync_cursor set cursor = $3::jsonb, moves = moves + 1, updated_at = now()
+ where source_id = $1 and feed = $2 and moves = $4 returning moves`;
+
+// ---------------------------------------------------------------- one transaction at a time
+
+const intakeLock = 7_262_001;
+
+class RolledBack {
+  readonly result: unknown;
+  constructor(result: unknown) {
+    this.result = result;
+  }
+}
+
+/**
+ * A page looks up some hundred rows by their keys in tables of any size. During a first sync the planner's statistics
+ * are those of empty tables, and it would read them whole for every page, so it is left no other way than by the keys.
+ */
+const planning = `
+set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off; set local enable_hashjoin = off;
+set local enable_mergejoin = off; set local jit = off; set local lock_timeout = 0`;
+
+/**
+ * Matching asks "is this person known?" of the whole hub, and two pages that ask at the same time would both hear no
+ * and make two records of one person. So pages are applied one after the other, across all sources and workers;
+ * fetching and reading them goes on side by side.
+ */
+async function inIntake<T>(
+  pool: pg.Pool,
+  sourceId: string,
+  rollback: boolean,
+  work: (sql: Sql, source: Source & { code: string }) => Promise<T>,
+): Promise<T> {
+  try {
+    return await transaction(pool, async (sql) => {
+      await sql.query(planning);
+      await sql.query('select pg_advisory_xact_lock($1)', [intakeLock]);
+      const [row] = await run<[string, Source['side'], string, string, string]>(
+        sql,
+        'find-source',
+        findSource,
+        [sourceId],
+      );
+      const [code, side, organisationId, organisationCode] = row!;
+      const result = await work(sql, { id: sourceId, code, side, organisationId, organisationCode });
+      if (rollback) throw new RolledBack(result);
+      return result;
+    });
+  } catch (error) {
+    if (error instanceof RolledBack) return error.result as T;
+    throw error;
+  }
+}
+
+const findSource = `
+select s.code, s.side, s.organisation_id, o.ods_code
+  from source_system s join organisation o on o.id = s.organisation_id where s.id = $1`;
+
+/** Applies what the database takes; on refusal it finds the rows at fault by halves, trying each half for nothing. */
+async function withoutRefused<T>(
+  rows: Prepared[],
+  instead: (row: Prepared) => Prepared,
+  apply: (rows: Prepared[], options: { rollback: boolean }) => Promise<T>,
+): Promise<T> {
+  try {
+    return await apply(rows, { rollback: false });
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    const bad = new Set(await findRefused(rows, apply));
+    if (bad.size === 0) throw error;
+    return apply(
+      rows.map((row) => (bad.has(row) ? instead(row) : row)),
+      { rollback: false },
+    );
+  }
+}
+
+async function findRefused(
+  rows: Prepared[],
+  apply: (rows: Prepared[], options: { rollback: boolean }) => Promise<unknown>,
+): Promise<Prepared[]> {
+  try {
+    await apply(rows, { rollback: true });
+    return [];
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    if (rows.length === 1) return rows;
+    const half = rows.length >> 1;
+    return [
+      ...(await findRefused(rows.slice(0, half), apply)),
+      ...(await findRefused(rows.slice(half), apply)),
+    ];
+  }
+}
+
+/** PostgreSQL's classes 22, a value it cannot take, and 23, a value that breaks a rule. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^2[23]/.test(String(error.code));
+}
+
+// ---------------------------------------------------------------- what is new, and what becomes of it
+
+interface News {
+  row: Prepared;
+  /** The source sent it before, and says something else now. */
+  known: boolean;
+  /** The person (source's own id) it was filed under before, when that is another. */
+  moved: string | null;
+  reason: Reason | null;
+  personId: string | null;
+}
+
+const findNew = `
+select sent.n::int, kept.hash is not null, coalesce(kept.facts ->> 'movedFrom', kept.facts ->> 'personId')
+  from unnest($2::text[], $3::text[], $4::text[]) with ordinality as sent(kind, external_id, sha256, n)
+  left join lateral (select hash, facts from source_row
+                      where source_id = $1 and kind = sent.kind and external_id = sent.external_id offset 0) kept on true
+ where kept.hash is distinct from decode(sent.sha256, 'hex')
+ order by sent.n`;
+
+/** The rows that say something new. All others are dropped here, at the price of their hash. */
+async function findNews(sql: Sql, sourceId: string, rows: Prepared[]): Promise<News[]> {
+  const found = await run<[number, boolean, string | null]>(sql, 'find-new', findNew, [
+    sourceId,
+    rows.map((row) => row.kind),
+    rows.map((row) => row.externalId),
+    rows.map((row) => row.sha256),
+  ]);
+  return found.map(([n, known, filedUnder]) => {
+    const row = rows[n - 1]!;
+    const moved =
+      filedUnder !== null && row.personId !== null && filedUnder !== row.personId ? filedUnder : null;
+    return { row, known, moved, reason: row.reason, personId: null };
+  });
+}
+
+/** Applies rows kind by kind and notes on each whose it is, and what it waits for. */
+async function applyRows(sql: Sql, source: Source, news: News[]): Promise<void> {
+  for (const [kind, apply] of Object.entries(appliers)) {
+    const docs = news.flatMap(({ row, moved }, n) =>
+      row.kind === kind && row.reason === null ? [numbered(row.body!, n, moved)] : [],
+    );
+    if (docs.length === 0) continue;
+    for (const [n, personId, waits] of await apply(sql, source, `[${docs.join()}]`)) {
+      const item = news[n]!;
+      item.personId = personId;
+      if (waits !== null) item.reason = reasonToWait(waits);
+    }
+  }
+}
+
+/** Whose records were written to. A plan that waits for one of its outcomes is written all the same. */
+function changedPeople(news: News[]): string[] {
+  const written = news.filter(({ reason }) => reason === null || reason.code === 'OUTCOME_NOT_KNOWN_YET');
+  return [...new Set(written.flatMap(({ personId }) => (personId === null ? [] : [personId])))];
+}
+
+const numbered = (body: string, n: number, moved: string | null) =>
+  `{"n":${n},${moved === null ? '' : `"movedFrom":${JSON.stringify(moved)},`}${body.slice(1)}`;
+
+/** Of an applied row only the person is kept beside `raw`; a row that waits keeps all it needs to be tried again. */
+function keptRow(row: Prepared, reason: Reason | null, moved: string | null): string {
+  const facts =
+    row.body === null
+      ? 'null'
+      : reason === null
+        ? `{"personId":${JSON.stringify(row.personId)}}`
+        : moved === null
+          ? row.body
+          : `{"movedFrom":${JSON.stringify(moved)},${row.body.slice(1)}`;
+  const { kind, externalId, version, sha256, place } = row;
+  const head = JSON.stringify({ kind, externalId, version, sha256, place, ...reason });
+  return `${head.slice(0, -1)},"raw":${row.raw},"facts":${facts}}`;
+}
+
+const keepRows = `
+insert into source_row (source_id, kind, external_id, version, hash, raw, state, place, code, field, found, advice,
+                        facts)
+select $1, kind, "externalId", version, decode(sha256, 'hex'), raw,
+       case when code is null then 'APPLIED' else 'WAITING' end::source_row_state, place, code, field, found, advice,
+       facts
+  from json_to_recordset($2::json) as t(
+    kind text, "externalId" text, version text, sha256 text, place text, code text, field text, found text,
+    advice text, raw jsonb, facts jsonb)
+on conflict (source_id, kind, external_id) do update
+   set version = excluded.version, hash = excluded.hash, raw = excluded.raw, state = excluded.state,
+       place = excluded.place, code = excluded.code, field = excluded.field, found = excluded.found,
+       advice = excluded.advice, facts = excluded.facts, received_at = now()`;
+
+/** A good version of a row, whatever it turned out to be, is the answer to a problem with the same id. */
+function answeredProblems(rows: Prepared[]): string[] {
+  const open = new Set(rows.flatMap((row) => (row.kind === 'problem' ? [row.externalId] : [])));
+  return rows.flatMap((row) => (row.kind === 'problem' || open.has(row.externalId) ? [] : [row.externalId]));
+}
+
+const clearProblems = `
+delete from source_row
+ where source_id = $1 and kind = 'problem' and state = 'WAITING' and external_id = any($2::text[])`;
+
+const pageApplied = `
+with announced as (
+  insert into outbox (topic, payload)
+  select 'person.changed', jsonb_build_object('personIds', $3::uuid[]) where cardinality($3::uuid[]) > 0
+), audited as (
+  insert into audit_event (at, request_id, subject, role, action, object, outcome, person_ids)
+  select now(), $1, 'system', 'SYSTEM', 'SYNC', $2, 'SUCCESS', $3::uuid[] where cardinality($3::uuid[]) > 0
+)
+update sync_run
+   set created = created + $4, changed = changed + $5, unchanged = unchanged + $6, waiting = waiting + $7,
+       received = received + $8, expected = greatest(expected, received + $8, $10::int), feed = $9,
+       error_code = null, error = null
+ where id = $1`;
+
+// ---------------------------------------------------------------- another try
+
+const retryBatch = 500;
+
+/**
+ * Tries the rows again that wait for something else to arrive, those of people first. Run after all feeds of a
+ * source: what one of them waited for may have come after it, from this source or by a merge.
+ */
+export async function retryWaiting(pool: pg.Pool, sourceId: string, runId: string): Promise<void> {
+  for (const kind of Object.keys(appliers) as SubmissionKind[]) {
+    for (let after = ''; ; ) {
+      const { rows } = await pool.query<WaitingRow>({
+        name: 'find-waiting',
+        text: findWaiting,
+        values: [sourceId, kind, after, retryBatch],
+      });
+      if (rows.length === 0) break;
+      after = rows.at(-1)!.externalId;
+      await retryRows(pool, sourceId, runId, rows);
+    }
+  }
+}
+
+interface WaitingRow {
+  kind: SubmissionKind;
+  externalId: string;
+  code: string;
+  body: string;
+}
+
+const findWaiting = `
+select kind, external_id as "externalId", code, facts::text as body from source_row
+ where source_id = $1 and kind = $2 and state = 'WAITING' and facts is not null and external_id > $3
+ order by external_id limit $4`;
+
+const settleRows = `
+update source_row kept
+   set state = case when t.code is null then 'APPLIED' else 'WAITING' end::source_row_state, code = t.code,
+       field = t.field, found = t.found, advice = t.advice,
+       facts = case when t.code is null then jsonb_build_object('personId', kept.facts -> 'personId')
+                    when t.code <> 'ROW_REFUSED' then kept.facts end
+  from json_to_recordset($2::json) as t(kind text, "externalId" text, code text, field text, found text, advice text)
+ where kept.source_id = $1 and kept.kind = t.kind and kept.external_id = t."externalId"`;
+
+async function retryRows(
+  pool: pg.Pool,
+  sourceId: string,
+  runId: string,
+  waiting: WaitingRow[],
+): Promise<void> {
+  const codes = new Map(waiting.map((row) => [row.externalId, row.code]));
+  const rows = waiting.map(
+    (row): Prepared => ({
+      ...row,
+      version: '',
+      place: '',
+      raw: '',
+      personId: null,
+      sha256: '',
+      reason: null,
+    }),
+  );
+  const setAside = (row: Prepared) => ({ ...row, reason: refused(row).reason });
+  await withoutRefused(rows, setAside, (sound, { rollback }) =>
+    inIntake(pool, sourceId, rollback, async (sql, source) => {
+      const tried = sound.map((row): News => {
+        return { row, known: true, moved: null, reason: row.reason, personId: null };
+      });
+      await applyRows(sql, source, tried);
+      const settled = tried.filter(({ row, reason }) => reason?.code !== codes.get(row.externalId));
+      if (settled.length === 0) return;
+      const verdicts = settled.map(({ row, reason }) => ({
+        kind: row.kind,
+        externalId: row.externalId,
+        ...reason,
+      }));
+      await run(sql, 'settle-rows', settleRows, [sourceId, JSON.stringify(verdicts)]);
+      const changed = settled.filter(({ reason }) => reason === null).length;
+      await run(sql, 'page-applied', pageApplied, [
+        runId,
+        `${source.code}/retry`,
+        changedPeople(settled),
+        0,
+        changed,
+        0,
+        -changed,
+        0,
+        null,
+        null,
+      ]);
+    }),
+  );
+}

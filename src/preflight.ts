@@ -1,0 +1,87 @@
+/** Looks, before anything is started, whether it can be: every problem at once, each in one line with what to do. */
+import { createServer } from 'node:net';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import type { Parts } from './boot.ts';
+import type { Environment } from './platform/environment.ts';
+
+const oldest = 15;
+const newest = 18;
+const timeoutMs = 5_000;
+
+/** The problems, in words for whoever starts the hub. */
+export async function preflight(environment: Environment, parts: Parts): Promise<string[]> {
+  const { host, port, databaseUrl, redisUrl, oidcIssuer } = environment;
+  const isDemo = oidcIssuer === undefined;
+  const ports = !parts.api || port === 0 ? [] : isDemo ? [port, port + 1, port + 2] : [port];
+  const checks = [
+    ...ports.map((p) => portProblem(host, p, p === port ? 'the hub' : "the demo's source systems")),
+    databaseUrl === undefined ? null : databaseProblem(databaseUrl),
+    redisUrl === undefined ? null : redisProblem(redisUrl),
+  ];
+  return (await Promise.all(checks)).filter((problem) => problem !== null);
+}
+
+async function portProblem(host: string, port: number, use: string): Promise<string | null> {
+  const server = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, host, resolve);
+    });
+    return null;
+  } catch (error) {
+    const why = codeOf(error) === 'EADDRINUSE' ? 'is taken' : `cannot be used (${codeOf(error)})`;
+    return `PORT: port ${port}, for ${use}, ${why}. Stop what uses it, or choose another: PORT=4100 npm start`;
+  } finally {
+    server.close();
+  }
+}
+
+async function databaseProblem(connectionString: string): Promise<string | null> {
+  const client = new pg.Client({ connectionString, connectionTimeoutMillis: timeoutMs });
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ version: number }>(
+      `select current_setting('server_version_num')::int / 10000 as version`,
+    );
+    const version = rows[0]!.version;
+    if (version >= oldest && version <= newest) return null;
+    return `DATABASE_URL: the server is PostgreSQL ${version}; ${oldest} to ${newest} are supported.`;
+  } catch (error) {
+    const why: Record<string, string> = {
+      '28P01': 'refuses the user or password',
+      '28000': 'refuses the user',
+      '3D000': 'has no database of that name',
+      ECONNREFUSED: 'does not answer (connection refused)',
+      ENOTFOUND: 'cannot be found (no such host)',
+    };
+    const reason = why[codeOf(error)] ?? `does not answer (${codeOf(error)})`;
+    return `DATABASE_URL: the PostgreSQL server ${reason}. Mend the address, or unset it to use the embedded one.`;
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+async function redisProblem(url: string): Promise<string | null> {
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: timeoutMs,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+  });
+  redis.on('error', () => {});
+  try {
+    await redis.connect();
+    const [, policy] = (await redis.config('GET', 'maxmemory-policy').catch(() => [])) as string[];
+    if (policy === undefined || policy === 'noeviction') return null;
+    return `REDIS_URL: the server's maxmemory-policy is ${policy}; it must be noeviction, or jobs may vanish.`;
+  } catch (error) {
+    return `REDIS_URL: the Redis server does not answer (${codeOf(error)}). Mend the address, or unset it to queue in PostgreSQL.`;
+  } finally {
+    redis.disconnect();
+  }
+}
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : 'no answer in time';

@@ -1,0 +1,108 @@
+/**
+ * How a command becomes a mutation: once for each idempotency key, in one transaction, audited in it. What the caller
+ * can mend comes back as `userErrors`; then nothing was written.
+ */
+import { createHash } from 'node:crypto';
+import type { Viewer, ViewerRole } from '../access/viewer.ts';
+import { type AuditEvent, eventsStatement } from '../audit/store.ts';
+import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import { Fault } from '../platform/fault.ts';
+
+/** A command's own transaction, and who gave the command. */
+export interface CommandContext {
+  tx: Prisma.TransactionClient;
+  viewer: Viewer;
+  now: Date;
+}
+
+export interface CommandTools {
+  prisma: PrismaClient;
+}
+
+interface Asked {
+  viewer: Viewer;
+  requestId: string;
+  now: () => Date;
+  tools: CommandTools;
+}
+
+/** What the caller can mend: it comes back in the payload, on its field. */
+export class UserFault extends Fault {
+  readonly field: string | null;
+  constructor(code: string, message: string, field: string | null = null) {
+    super(code, message);
+    this.field = field;
+  }
+}
+
+export interface Command<Input, Result> {
+  name: string;
+  may: (role: ViewerRole) => boolean;
+  /** Decides and writes. `personIds` are the people whose records it touched; the rest is the payload: ids only. */
+  run: (context: CommandContext, input: Input) => Promise<{ result: Result; personIds: string[] }>;
+}
+
+type Keyed = { idempotencyKey: string };
+
+/** The resolver of a mutation with one `input`. */
+export function mutation<Input extends Keyed, Result extends object>(command: Command<Input, Result>) {
+  return async (_source: unknown, { input }: { input: Input }, asked: Asked) => {
+    if (!command.may(asked.viewer.role)) {
+      await record(asked.tools.prisma, command.name, 'REFUSED', asked, []);
+      throw new Fault('FORBIDDEN', 'Your role may not do this.');
+    }
+    try {
+      return { ...(await runOnce(command, input, asked)), userErrors: [] };
+    } catch (error) {
+      if (!(error instanceof UserFault)) throw error;
+      await record(asked.tools.prisma, command.name, 'FAILED', asked, []);
+      return { userErrors: [{ code: error.code, message: error.message, field: error.field }] };
+    }
+  };
+}
+
+async function runOnce<Input extends Keyed, Result extends object>(
+  command: Command<Input, Result>,
+  input: Input,
+  asked: Asked,
+): Promise<Result> {
+  const { viewer, tools, now } = asked;
+  const hash = createHash('sha256')
+    .update(`${command.name} ${JSON.stringify(input)}`)
+    .digest();
+  const receipt = { clientId: viewer.subject, idempotencyKey: input.idempotencyKey };
+  return tools.prisma.$transaction(async (tx) => {
+    // Of two at once the second waits here until the first has committed, and then finds its answer.
+    const { count } = await tx.commandReceipt.createMany({
+      data: { ...receipt, command: command.name, inputHash: hash, result: {} },
+      skipDuplicates: true,
+    });
+    const id = { clientId_idempotencyKey: receipt };
+    if (count === 0) {
+      const before = await tx.commandReceipt.findUniqueOrThrow({ where: id });
+      if (hash.equals(before.inputHash)) return before.result as Result;
+      throw new UserFault(
+        'IDEMPOTENCY_KEY_REUSED',
+        'This key was used for another request. Make a new one for each thing you do.',
+        'idempotencyKey',
+      );
+    }
+    const { result, personIds } = await command.run({ tx, viewer, now: now() }, input);
+    await tx.commandReceipt.update({ where: id, data: { result: result as Prisma.InputJsonObject } });
+    await record(tx, command.name, 'DONE', asked, personIds);
+    return result;
+  });
+}
+
+async function record(
+  tx: Pick<Prisma.TransactionClient, '$executeRawUnsafe'>,
+  object: string,
+  outcome: AuditEvent['outcome'],
+  { viewer, requestId, now }: Asked,
+  personIds: string[],
+) {
+  const { text, values } = eventsStatement([
+    { at: now(), requestId, viewer, action: 'CHANGE', object, outcome, personIds },
+  ]);
+  await tx.$executeRawUnsafe(text, ...values);
+}

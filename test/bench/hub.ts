@@ -1,0 +1,35 @@
+/** The hub as a process of its own, as it runs in production: sign-in, scope and audit on. Told by `fork`'s messages. */
+import { openSignIn } from '../../src/access/sign-in.ts';
+import { openDatabase } from '../../src/platform/database.ts';
+import { openLog } from '../../src/platform/log.ts';
+import { openMetrics } from '../../src/platform/metric.ts';
+import { startHub } from '../../src/server.ts';
+
+const [url, issuer, audience] = process.argv.slice(2) as [string, string, string];
+const now = () => new Date();
+const database = openDatabase(url);
+
+// The audit is the pool's only user here, with one statement a call.
+let pooled = 0;
+const query = database.pool.query;
+database.pool.query = function (this: unknown, ...args: unknown[]) {
+  pooled += 1;
+  return Reflect.apply(query, this, args);
+} as typeof query;
+
+const hub = await startHub(
+  {
+    database,
+    signIn: openSignIn({ issuer, audience, now }),
+    log: openLog('error', process.stderr),
+    metrics: openMetrics({ statementsSent: database.reader.sent }),
+    now,
+    tools: { prisma: database.prisma },
+  },
+  { host: '127.0.0.1', port: 0 },
+);
+process.on('message', () => {
+  process.send?.({ statements: database.reader.sent() + pooled, rssMb: process.memoryUsage.rss() / 2 ** 20 });
+});
+process.once('disconnect', () => process.exit());
+process.send?.({ port: hub.port });

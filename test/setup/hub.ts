@@ -1,0 +1,92 @@
+import type { JWTPayload } from 'jose';
+import { openSignIn } from '../../src/access/sign-in.ts';
+import { type Database, openDatabase } from '../../src/platform/database.ts';
+import { openLog } from '../../src/platform/log.ts';
+import { openMetrics } from '../../src/platform/metric.ts';
+import { type Hub, startHub } from '../../src/server.ts';
+import { makeDatabase } from './database.ts';
+import { audience, startIssuer, type TestIssuer } from './issuer.ts';
+
+export interface Answer {
+  // biome-ignore lint/suspicious/noExplicitAny: tests read what they asked for
+  data?: any;
+  errors?: { message: string; path?: unknown[]; extensions: Record<string, unknown> }[];
+}
+
+export interface TestHub {
+  hub: Hub;
+  database: Database;
+  issuer: TestIssuer;
+  /** Asks as whoever the claims describe, over HTTP like everybody else. */
+  ask(operation: string, variables?: Record<string, unknown>, claims?: JWTPayload): Promise<Answer>;
+  /** The same, with the HTTP answer. */
+  send(body: unknown, headers?: Record<string, string>): Promise<Response>;
+  close(): Promise<void>;
+}
+
+interface Options {
+  now?: () => Date;
+  /** How long the issuer's keys are trusted. */
+  keysForMs?: number;
+  askAgainAfterMs?: number;
+  database?: { url: string; drop: () => Promise<void> };
+  log?: NodeJS.WritableStream;
+}
+
+export const coordinator = {
+  sub: 'nadia',
+  name: 'Nadia',
+  tandem_role: 'CARE_COORDINATOR',
+  organisation: 'QWN',
+};
+export const socialWorker = { sub: 'tom', tandem_role: 'SOCIAL_WORKER', organisation: '999' };
+export const provider = { sub: 'bev', tandem_role: 'PROVIDER', organisation: 'D9H01' };
+export const admin = { sub: 'sam', tandem_role: 'ADMIN' };
+
+/** A hub on a database of its own, with an issuer of its own. No worker. */
+export async function startTestHub(options: Options = {}): Promise<TestHub> {
+  const { now = () => new Date(), keysForMs, askAgainAfterMs } = options;
+  const made = options.database ?? (await makeDatabase());
+  const database = openDatabase(made.url);
+  const issuer = await startIssuer();
+  const hub = await startHub(
+    {
+      database,
+      signIn: openSignIn({
+        issuer: issuer.url,
+        audience,
+        now,
+        ...(keysForMs === undefined ? {} : { keysForMs }),
+        ...(askAgainAfterMs === undefined ? {} : { askAgainAfterMs }),
+      }),
+      log: options.log === undefined ? openLog('silent') : openLog('trace', options.log),
+      metrics: openMetrics({ statementsSent: database.reader.sent }),
+      now,
+      tools: { prisma: database.prisma },
+    },
+    { host: '127.0.0.1', port: 0 },
+  );
+  const send: TestHub['send'] = (body, headers = {}) =>
+    fetch(`http://127.0.0.1:${hub.port}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    });
+  return {
+    hub,
+    database,
+    issuer,
+    send,
+    async ask(query, variables = {}, claims = coordinator) {
+      const authorization = `Bearer ${await issuer.token(claims)}`;
+      const response = await send({ query, variables }, { authorization });
+      return (await response.json()) as Answer;
+    },
+    async close() {
+      await hub.close();
+      await issuer.close();
+      await database.close();
+      await made.drop();
+    },
+  };
+}
