@@ -8,7 +8,7 @@ import type { Page } from './source/page.ts';
 export interface Feed {
   name: string;
   /** `cursor` is what the page before gave, as JSON brings it back; null before the first. */
-  fetch(source: SyncSource, cursor: unknown): Promise<Page<unknown>>;
+  fetch(source: SyncSource, cursor: unknown, now: () => Date): Promise<Page<unknown>>;
 }
 
 export type Connectors = Record<SyncSource['kind'], Feed[]>;
@@ -22,24 +22,26 @@ const below = (baseUrl: string, path: string) =>
 export const connectors: Connectors = {
   NHS_FHIR: nhsFeeds.map((name) => ({
     name,
-    fetch: ({ baseUrl }, cursor) =>
-      fetchNhsPage(baseUrl, name, (cursor as NhsCursor | null) ?? firstNhsCursor, { pageSize }),
+    fetch: ({ baseUrl }, cursor, now) =>
+      fetchNhsPage(baseUrl, name, (cursor as NhsCursor | null) ?? firstNhsCursor, { pageSize, now }),
   })),
   COUNCIL: [
     {
       name: 'cld',
-      fetch: ({ baseUrl, organisationCode }, cursor) =>
+      fetch: ({ baseUrl, organisationCode }, cursor, now) =>
         fetchCldPage(below(baseUrl, 'cld/'), cursor as CldCursor | null, {
           laCode: organisationCode,
           limit: pageSize,
+          now,
         }),
     },
     ...financeFeeds.map((name) => ({
       name,
-      fetch: ({ baseUrl, organisationCode }: SyncSource, cursor: unknown) =>
+      fetch: ({ baseUrl, organisationCode }: SyncSource, cursor: unknown, now: () => Date) =>
         fetchFinancePage(below(baseUrl, 'finance/'), name, cursor as FinanceCursor | null, {
           laCode: organisationCode,
           limit: pageSize,
+          now,
         }),
     })),
   ],

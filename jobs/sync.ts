@@ -38,6 +38,7 @@ export interface Syncing {
   database: Pick<Database, 'url' | 'pool'>;
   connectors: Connectors;
   log: Log;
+  now: () => Date;
   /** Aborted when this process is to end: the page at hand is finished, the run is not. */
   stopping: AbortSignal;
 }
@@ -46,14 +47,14 @@ export interface Syncing {
 const busyMs = 60_000;
 const busyMsMax = 3_600_000;
 
-export function syncHandler({ database, connectors, log, stopping }: Syncing) {
+export function syncHandler({ database, connectors, log, now, stopping }: Syncing) {
   const { pool } = database;
   /** Until when a source asked to be left alone; other jobs for it leave too. */
   const quietUntil = new Map<string, number>();
 
   return async ({ sourceId }: { sourceId: string }, attempt: Attempt): Promise<{ outcome: Outcome }> => {
     const [source] = await findSources(pool, sourceId);
-    if (!source || Date.now() < (quietUntil.get(sourceId) ?? 0)) return { outcome: 'LEFT' };
+    if (!source || now().getTime() < (quietUntil.get(sourceId) ?? 0)) return { outcome: 'LEFT' };
     const lock = await lockSource(database.url, sourceId);
     if (!lock) return { outcome: 'LEFT' };
     try {
@@ -67,7 +68,14 @@ export function syncHandler({ database, connectors, log, stopping }: Syncing) {
       if (!run) return { outcome: 'LEFT' };
       const startedAt = performance.now();
       try {
-        const outcome = await readFeeds(pool, source, feeds, run, AbortSignal.any([stopping, lock.lost]));
+        const outcome = await readFeeds(
+          pool,
+          source,
+          feeds,
+          run,
+          now,
+          AbortSignal.any([stopping, lock.lost]),
+        );
         log.info(
           {
             source: source.code,
@@ -104,7 +112,7 @@ export function syncHandler({ database, connectors, log, stopping }: Syncing) {
     log.warn({ ...about, code }, 'sync interrupted by the source');
     if (!busy) throw new JobFault(`${code}: ${message}`);
     const afterMs = Math.min(retryAfterMs ?? busyMs, busyMsMax);
-    quietUntil.set(source.id, Date.now() + afterMs);
+    quietUntil.set(source.id, now().getTime() + afterMs);
     throw new ComeBackLater(afterMs);
   }
 }
@@ -114,6 +122,7 @@ async function readFeeds(
   source: SyncSource,
   feeds: Feed[],
   run: Run,
+  now: () => Date,
   stop: AbortSignal,
 ): Promise<Outcome> {
   let received = run.received;
@@ -126,7 +135,7 @@ async function readFeeds(
     let { cursor, moves } = await readCursor(pool, source.id, feed.name);
     for (let done = false; !done; moves += 1) {
       if (stop.aborted) return 'STOPPED';
-      const page = await feed.fetch(source, cursor);
+      const page = await feed.fetch(source, cursor, now);
       const result = await applyPage(pool, {
         sourceId: source.id,
         feed: feed.name,

@@ -2,7 +2,7 @@
 import { abandonedSources, findSources } from '../src/intake/run.ts';
 import type { Database } from '../src/platform/database.ts';
 import type { Log } from '../src/platform/log.ts';
-import type { Connectors } from './connector.ts';
+import { connectors as allConnectors, type Connectors } from './connector.ts';
 import { handleJob, openJobQueue } from './queue.ts';
 import { sync, syncHandler } from './sync.ts';
 
@@ -19,13 +19,15 @@ export interface Worker {
 export async function startWorker({
   database,
   redisUrl,
-  connectors,
   log,
+  now = () => new Date(),
+  connectors = allConnectors,
 }: {
   database: Pick<Database, 'url' | 'pool'>;
   redisUrl: string | undefined;
-  connectors: Connectors;
   log: Log;
+  now?: () => Date;
+  connectors?: Connectors;
 }): Promise<Worker> {
   const { pool } = database;
   const stopping = new AbortController();
@@ -41,7 +43,7 @@ export async function startWorker({
     }
   }
 
-  const handler = handleJob(sync, syncHandler({ database, connectors, log, stopping: stopping.signal }));
+  const handler = handleJob(sync, syncHandler({ database, connectors, log, now, stopping: stopping.signal }));
   const working = await queue.work([handler], log);
   await takeUp(true);
   await schedule();

@@ -1,5 +1,8 @@
 /** Puts a running hub together, part by part, and takes it down in the opposite order. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Express } from 'express';
+import { connectors } from '../jobs/connector.ts';
 import { startWorker } from '../jobs/worker.ts';
 import { migrate } from '../prisma/migrate.ts';
 import { loadOrganisations } from '../prisma/reference.ts';
@@ -70,7 +73,7 @@ export async function boot(
     if (isDemo && parts.api) {
       say('Starting the demo place: two source systems that speak the real formats');
       const ports = environment.port === 0 ? { nhs: 0, council: 0 } : { nhs: port + 1, council: port + 2 };
-      demo = await startDemo({ today: londonDay(now()), now, ports });
+      demo = await startDemo({ today: await firstDay(dataDir, now()), now, ports });
       opened.push(demo.close);
       for (const organisation of demo.organisations) await putOrganisation(database.pool, organisation);
       for (const source of demo.sources) await putSource(database.pool, source);
@@ -94,7 +97,7 @@ export async function boot(
       hubUrl = hub.url;
     }
     if (parts.worker) {
-      const worker = await startWorker({ database, redisUrl, log, now });
+      const worker = await startWorker({ database, redisUrl, connectors, log });
       opened.push(worker.close);
     }
     return { url: hubUrl, port, database, demo, close };
@@ -102,6 +105,17 @@ export async function boot(
     await close();
     throw error;
   }
+}
+
+/** The day of the demo's first start: its past is told from there, so that a later start finds the same past. */
+async function firstDay(dataDir: string, now: Date): Promise<string> {
+  const file = join(dataDir, 'demo-day');
+  const known = await readFile(file, 'utf8').catch(() => null);
+  if (known !== null) return known;
+  const today = londonDay(now);
+  await mkdir(dataDir, { recursive: true });
+  await writeFile(file, today);
+  return today;
 }
 
 /** Publishes the demo issuer's description and keys, as any issuer does. */

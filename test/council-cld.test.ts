@@ -613,7 +613,11 @@ describe('files of the council', () => {
       const before = JSON.stringify(cursor);
       for (const path of ['/cld/', own]) {
         faults.push({ ...fault, path });
-        const fetching = fetchCldPage(cld, cursor, { laCode: '999', timeoutMs: 200, now });
+        const fetching = fetchCldPage(cld, cursor, {
+          laCode: '999',
+          timeoutMs: fault.kind === 'slow' ? 100 : 10_000,
+          now,
+        });
         await expect(fetching).rejects.toMatchObject({ name: 'SourceFault', code, retryAfterMs });
         faults.length = 0;
       }

@@ -327,7 +327,10 @@ describe('the feeds', () => {
     ['another page', { kind: 'wrong-content' }, 'SOURCE_ANSWER_INVALID', null],
   ])('an answer that is %s uses nothing', async (_, fault, code, retryAfterMs) => {
     faults.push(fault);
-    const fetching = fetchFinancePage(base, 'accounts', null, { laCode: '999', timeoutMs: 200 });
+    const fetching = fetchFinancePage(base, 'accounts', null, {
+      laCode: '999',
+      timeoutMs: fault.kind === 'slow' ? 100 : 10_000,
+    });
     await expect(fetching).rejects.toMatchObject({ name: 'SourceFault', code, retryAfterMs });
   });
 
@@ -342,9 +345,17 @@ describe('the feeds', () => {
     expect(answer.headers.get('content-type')).toBe('application/problem+json');
   });
 
+  test('a page that the source no longer keeps: the run goes on from the latest change seen', async () => {
+    const [first, second] = await run('payments', null, 30);
+    const cursor = { ...first!.cursor, next: 'gone' };
+    const rest = rowsIn(await run('payments', cursor, 30));
+    expect(rest.slice(0, 2).map((row) => row.externalId)).toEqual(
+      [first!.rows.at(-1), second!.rows[0]].map((row) => row?.externalId),
+    );
+  });
+
   test('a refused request is a fault of the agreement, not of the line', async () => {
-    const cursor = { since: null, next: 'abc', maxSeen: null };
-    const fetching = fetchFinancePage(base, 'accounts', cursor, { laCode: '999' });
+    const fetching = fetchFinancePage(base, 'accounts', null, { laCode: '999', limit: 0 });
     await expect(fetching).rejects.toMatchObject({ code: 'SOURCE_ANSWER_INVALID' });
   });
 });

@@ -981,7 +981,8 @@ describe('following the NHS system over HTTP', () => {
     });
 
     test('a stored cursor cannot send us to another host', async () => {
-      const cursor = { ...firstNhsCursor, next: 'http://169.254.169.254/latest/meta-data' };
+      // It would answer well, but it is not the source.
+      const cursor = { ...firstNhsCursor, next: `${nhs.url}/Patient` };
       await expect(fetchNhsPage(url, 'Patient', cursor)).rejects.toMatchObject({
         code: 'SOURCE_ANSWER_INVALID',
       });

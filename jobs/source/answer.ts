@@ -38,6 +38,10 @@ export async function askJson(url: URL, asking: Omit<Asking, 'accept'>): Promise
   }
 }
 
+/** Servers answer any of these for the mark of a page that they no longer keep. */
+export const isPageGone = (error: unknown): boolean =>
+  error instanceof SourceFault && /status (400|404|410)$/.test(error.message);
+
 /** PostgreSQL stores neither NUL nor half a surrogate pair: in JSON text both come as escapes, and become U+FFFD. */
 function storable(json: string): string {
   const escaped = /\\(?:ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|ud[89a-f][0-9a-f]{2}|u0000|.)/gi;

@@ -12,7 +12,7 @@ import type {
   Problem,
   Submission,
 } from '../../src/intake/submission.ts';
-import { askJson } from './answer.ts';
+import { askJson, isPageGone } from './answer.ts';
 import { type Page, SourceFault } from './page.ts';
 
 export const financeFeeds = ['accounts', 'payments'] as const;
@@ -56,7 +56,20 @@ export async function fetchFinancePage(
   url.searchParams.set('limit', String(options.limit ?? defaultLimit));
   if (since !== null) url.searchParams.set('since', since);
   if (next !== null) url.searchParams.set('cursor', next);
-  const parsed = envelope.safeParse(await askJson(url, options));
+  let answer: unknown;
+  try {
+    answer = await askJson(url, options);
+  } catch (error) {
+    if (next === null || !isPageGone(error)) throw error;
+    // Items come in the order of their change: what is left of this run was changed since the latest one seen.
+    return fetchFinancePage(
+      baseUrl,
+      feed,
+      { since: later(since, maxSeen), next: null, maxSeen: null },
+      options,
+    );
+  }
+  const parsed = envelope.safeParse(answer);
   if (!parsed.success) throw new SourceFault('SOURCE_ANSWER_INVALID', 'Page of items is not as agreed');
   const { items, total, next: after } = parsed.data;
   // A page that leads to itself would be read for ever.

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { applyBalances, applyBudgets } from '../budget/store.ts';
 import { applyPayments } from '../ledger/store.ts';
 import { applyServices } from '../package/store.ts';
-import { type Apply, applyPeople, applyRoles, run, type Source } from '../person/store.ts';
+import { type Apply, applyPeople, applyRoles, matchingLock, run, type Source } from '../person/store.ts';
 import { applyOutcomes, applyPlans } from '../plan/store.ts';
 import { type Sql, transaction } from '../platform/database.ts';
 import { applyContacts, applyReviews } from '../review/store.ts';
@@ -101,8 +101,6 @@ update sync_cursor set cursor = $3::jsonb, moves = moves + 1, updated_at = now()
 
 // ---------------------------------------------------------------- one transaction at a time
 
-const intakeLock = 7_262_001;
-
 class RolledBack {
   readonly result: unknown;
   constructor(result: unknown) {
@@ -119,9 +117,8 @@ set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off; 
 set local enable_mergejoin = off; set local jit = off; set local lock_timeout = 0`;
 
 /**
- * Matching asks "is this person known?" of the whole hub, and two pages that ask at the same time would both hear no
- * and make two records of one person. So pages are applied one after the other, across all sources and workers;
- * fetching and reading them goes on side by side.
+ * Pages are applied one after the other, across all sources and workers, because matching asks of the whole hub
+ * whether a person is known; fetching and reading pages goes on side by side.
  */
 async function inIntake<T>(
   pool: pg.Pool,
@@ -132,7 +129,7 @@ async function inIntake<T>(
   try {
     return await transaction(pool, async (sql) => {
       await sql.query(planning);
-      await sql.query('select pg_advisory_xact_lock($1)', [intakeLock]);
+      await sql.query('select pg_advisory_xact_lock($1)', [matchingLock]);
       const [row] = await run<[string, Source['side'], string, string, string]>(
         sql,
         'find-source',

@@ -10,6 +10,12 @@ export interface Source {
   organisationCode: string;
 }
 
+/**
+ * Key of the advisory lock under which it is decided whose record a row is. Two that ask "is this person known?" at
+ * the same time would both hear no, and make two records of one person.
+ */
+export const matchingLock = 7_262_001;
+
 /** What became of row `n` of a page: whose it is, and the code of what it waits for, if it does. */
 export type Verdict = [n: number, personId: string | null, waits: string | null];
 

@@ -38,6 +38,12 @@ const sources = ({ parent }: At) => `
        where l.person_id = ${parent}.id and s.side = side.side) l on true
    order by side.side, l.source_name`;
 
+/** Both systems may name the same organisation in the same part: it is shown once, from the earliest day. */
+const people = ({ parent }: At) => `
+  select distinct on (role, organisation_id, individual_name, relationship) * from role_on_record
+   where person_id = ${parent}.id
+   order by role, organisation_id, individual_name, relationship, valid_from nulls first, id`;
+
 /** Exactly one of the two arguments says who is meant. */
 function oneArgument<T>(args: Record<string, unknown>, given: T): T {
   if ((args.nhsNumber == null) === (args.id == null)) {
@@ -108,7 +114,7 @@ export const personViews: Views = {
         identifiers: ofPerson('Identifier', 'person_identifier', 'status, system, issuer, value'),
         sources: many('PersonSource', sources),
         differences: ofPerson('Difference', 'difference', 'field'),
-        people: ofPerson('RoleOnRecord', 'role_on_record', 'role, valid_from, individual_name, id'),
+        people: many('RoleOnRecord', people),
       },
       { prefix: personPrefix, table: 'person' },
     ),

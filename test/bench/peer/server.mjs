@@ -3,10 +3,10 @@
  * (`outputDataAsString`), every foreign key a field (`PgIndexBehaviorsPlugin` off), no subscriptions, no explorer.
  */
 import { createServer } from 'node:http';
-import { grafserv } from 'postgraphile/grafserv/node';
-import { makePgService } from 'postgraphile/adaptors/pg';
-import { PostGraphileAmberPreset } from 'postgraphile/presets/amber';
 import { postgraphile } from 'postgraphile';
+import { makePgService } from 'postgraphile/adaptors/pg';
+import { grafserv } from 'postgraphile/grafserv/node';
+import { PostGraphileAmberPreset } from 'postgraphile/presets/amber';
 
 const [connectionString, poolSize] = process.argv.slice(2);
 
@@ -21,7 +21,13 @@ const instance = postgraphile({
       poolConfig: { max: Number(poolSize), options: '-c plan_cache_mode=force_generic_plan -c jit=off' },
     }),
   ],
-  grafserv: { graphqlPath: '/graphql', graphiql: false, websockets: false, outputDataAsString: true, watch: false },
+  grafserv: {
+    graphqlPath: '/graphql',
+    graphiql: false,
+    websockets: false,
+    outputDataAsString: true,
+    watch: false,
+  },
   grafast: { explain: false },
 });
 const server = createServer();

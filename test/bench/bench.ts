@@ -1,0 +1,76 @@
+/**
+ * `npm run bench`: the hub beside its peers, on one database, one machine, in one run. `docs/benchmark.md` says what is
+ * measured and how to read it.
+ *
+ * --people N      how many people the database holds (100000)
+ * --seconds S     how long a round takes (5)
+ * --rounds N      rounds of each, alternating (5)
+ * --only a,b      record, caseload, sync
+ * --keep DIR      makes the database there and leaves it, or takes the one that is there
+ * --no-peer       without PostGraphile
+ * --json          prints the figures alone, as JSON
+ */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, cpus, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { migrate } from '../../prisma/migrate.ts';
+import { startEmbeddedPostgres } from '../../src/platform/embedded.ts';
+import { countPeople, makePeople } from './data.ts';
+import { measureReads, type Question } from './reads.ts';
+
+const { values: given } = parseArgs({
+  options: {
+    people: { type: 'string', default: '100000' },
+    seconds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '5' },
+    only: { type: 'string', default: 'record,caseload,sync' },
+    keep: { type: 'string' },
+    'no-peer': { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  },
+});
+const people = Number(given.people);
+const only = given.only.split(',');
+const tell = (line: string) => void (given.json || console.log(line));
+
+const dataDir = given.keep ? resolve(given.keep) : await mkdtemp(join(tmpdir(), 'tandem-bench-'));
+await mkdir(dataDir, { recursive: true, mode: 0o711 });
+const postgres = await startEmbeddedPostgres({ dataDir });
+try {
+  await migrate(postgres.url);
+  const client = new pg.Client({ connectionString: postgres.url });
+  await client.connect();
+  const { rows } = await client.query('show server_version');
+  tell(
+    `${availableParallelism()} cores (${cpus()[0]?.model}), Node ${process.version}, PostgreSQL ${rows[0].server_version}`,
+  );
+  const held = await countPeople(client);
+  if (held === 0) {
+    const begin = performance.now();
+    await makePeople(client, people);
+    tell(`Made ${people} people in ${((performance.now() - begin) / 1000).toFixed(0)} s`);
+  } else if (held !== people)
+    throw new Error(`The database in ${dataDir} holds ${held} people, not ${people}`);
+  await client.end();
+
+  const questions = (['record', 'caseload'] as const).filter((question: Question) => only.includes(question));
+  const results = {
+    ...(questions.length > 0 &&
+      (await measureReads({
+        url: postgres.url,
+        dataDir,
+        questions,
+        seconds: Number(given.seconds),
+        rounds: Number(given.rounds),
+        withPeer: !given['no-peer'],
+        tell,
+      }))),
+  };
+  if (given.json) console.log(JSON.stringify(results));
+  else console.table(results);
+} finally {
+  await postgres.stop();
+  if (!given.keep) await rm(dataDir, { recursive: true, force: true });
+}
