@@ -298,7 +298,7 @@ with announced as (
   select 'person.changed', jsonb_build_object('personIds', $3::uuid[]) where cardinality($3::uuid[]) > 0
 ), audited as (
   insert into audit_event (at, request_id, subject, role, action, object, outcome, person_ids)
-  select now(), $1, 'system', 'SYSTEM', 'SYNC', $2, 'SUCCESS', $3::uuid[] where cardinality($3::uuid[]) > 0
+  select now(), $1, 'system', 'SYSTEM', 'SYNC', $2, 'DONE', $3::uuid[] where cardinality($3::uuid[]) > 0
 )
 update sync_run
    set created = created + $4, changed = changed + $5, unchanged = unchanged + $6, waiting = waiting + $7,

@@ -42,6 +42,7 @@ process.on('message', async (message: Target | Round) => {
   }
 });
 process.once('disconnect', () => process.exit());
+process.send?.({});
 
 async function run(target: Target, { seconds, connections }: Round): Promise<Measured> {
   const latencies: number[] = [];

@@ -118,7 +118,7 @@ select row_to_json(o)::text from (
                             order by source`)} as balances,
                    (select row_to_json(o) from (
                       select coalesce(json_agg(j order by n) filter (where n <= 10), '[]') as nodes,
-                             (select row_to_json(o) from (select count(*) > 10 as "hasNextPage") o) as "pageInfo"
+                             json_build_object('hasNextPage', count(*) > 10) as "pageInfo"
                         from (select row_number() over () as n,
                                      (select row_to_json(o) from (
                                         select t.kind, t.source, ${amount('t.pence')} as amount,
@@ -152,7 +152,7 @@ select row_to_json(o)::text from (
   caseload: `
 select row_to_json(o)::text from (
   select coalesce(json_agg(j order by n) filter (where n <= 50), '[]') as nodes,
-         (select row_to_json(o) from (select count(*) > 50 as "hasNextPage") o) as "pageInfo"
+         json_build_object('hasNextPage', count(*) > 50) as "pageInfo"
     from (
       select row_number() over () as n, (select row_to_json(o) from (
           select p.family_name as "familyName", p.given_name as "givenName", p.birth_date as "birthDate",

@@ -3,7 +3,6 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual, promisify } from 'node:util';
@@ -96,7 +95,10 @@ async function startIssuer(dataDir: string) {
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const persona = { sub: 'bench', name: 'Bench', tandem_role: 'CARE_COORDINATOR', organisation: icb };
   const token = await demoToken(persona, { issuer, audience, key, now: new Date() });
-  return { issuer, token, stop: () => new Promise((done) => server.close(done)) };
+  return { issuer, token, stop: () => new Promise((done) => {
+        server.close(done);
+        server.closeAllConnections();
+      }) };
 }
 
 const peerFolder = fileURLToPath(new URL('peer', import.meta.url));
@@ -237,7 +239,7 @@ async function compare(question: Question, { hub, floor, postgraphile }: Targets
   for (let index = 0; index < Math.min(compared, hub.questions.length); index++) {
     const asked = await answerOf(hub, index);
     if (!isDeepStrictEqual(asked, await answerOf(floor, index)))
-      throw new Error(`The hub and the floor do not give the same ${question}`);
+      { console.log(JSON.stringify(asked,null,1)); console.log("=====FLOOR"); console.log(JSON.stringify(await answerOf(floor,index),null,1)); throw new Error(`The hub and the floor do not give the same ${question}`);}
     if (postgraphile === undefined) continue;
     const missing = missingIn(await answerOf(postgraphile, index), asked);
     if (missing.length > 0)

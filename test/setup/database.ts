@@ -7,6 +7,11 @@ export async function makeDatabase(): Promise<{ url: string; drop: () => Promise
   return copyOf('template');
 }
 
+/** A copy of the demo place, synced from both of its systems. */
+export async function makeDemoDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
+  return copyOf('demo');
+}
+
 /** The same without a single table. */
 export async function makeEmptyDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
   return copyOf(null);

@@ -6,6 +6,7 @@ import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { migrate } from '../../prisma/migrate.ts';
 import { startEmbeddedPostgres } from '../../src/platform/embedded.ts';
+import { fillWithDemo } from './demo.ts';
 import { startRedis } from './redis-server.ts';
 
 declare module 'vitest' {
@@ -39,6 +40,12 @@ export default async function setup(project: TestProject) {
   template.pathname = `${prefix}template`;
   await onServer(server.url, (client) => client.query(`create database ${prefix}template`));
   await migrate(template.href);
+  const demo = new URL(server.url);
+  demo.pathname = `${prefix}demo`;
+  await onServer(server.url, (client) =>
+    client.query(`create database ${prefix}demo template ${prefix}template`),
+  );
+  await fillWithDemo(demo.href);
 
   project.provide('postgres', { url: server.url, prefix });
   project.provide('redisUrl', redis?.url ?? '');
