@@ -2,7 +2,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Express } from 'express';
-import { connectors } from '../jobs/connector.ts';
 import { startWorker } from '../jobs/worker.ts';
 import { migrate } from '../prisma/migrate.ts';
 import { loadOrganisations } from '../prisma/reference.ts';
@@ -97,7 +96,7 @@ export async function boot(
       hubUrl = hub.url;
     }
     if (parts.worker) {
-      const worker = await startWorker({ database, redisUrl, connectors, log });
+      const worker = await startWorker({ database, redisUrl, log, now });
       opened.push(worker.close);
     }
     return { url: hubUrl, port, database, demo, close };

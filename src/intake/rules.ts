@@ -48,19 +48,20 @@ export function reasonToWait(code: string): Reason {
   return { code, field: null, found: null, advice: advice[code] ?? 'Ask whoever runs the hub.' };
 }
 
-/** A row that the database itself refuses, once all others of its page are applied without it. */
+/** A row that the database refuses, when all others of its page are applied without it. */
 export const refusal: Reason = {
   code: 'ROW_REFUSED',
   field: null,
   found: 'a value that cannot be stored',
-  advice:
-    'Ask the source to correct the row: a number out of range, a character that no text may hold, or a value not listed.',
+  advice: 'Ask the source to correct the row: a number is out of range, or a value is not one of its list.',
 };
 
-/** Rows as they are kept, in the order received; of several with one kind and external id the last counts. */
-export function lastOfEach(rows: readonly Prepared[]): Prepared[] {
+/** Rows in the order received; of several with one kind and external id the last counts. */
+export function prepare(rows: readonly (Submission | Problem)[]): Prepared[] {
   const last = new Map<string, Prepared>();
-  for (const row of rows) {
+  for (const row of rows.map((sent) =>
+    sent.kind === 'problem' ? prepareProblem(sent) : prepareSubmission(sent),
+  )) {
     const key = `${row.kind} ${row.externalId}`;
     // A row that is good again answers the problem before it; and what comes last stands last.
     if (row.kind !== 'problem') last.delete(`problem ${row.externalId}`);
@@ -70,23 +71,28 @@ export function lastOfEach(rows: readonly Prepared[]): Prepared[] {
   return [...last.values()];
 }
 
-export function prepare(rows: readonly (Submission | Problem)[]): Prepared[] {
-  return lastOfEach(
-    rows.map((row) => (row.kind === 'problem' ? prepareProblem(row) : prepareSubmission(row))),
-  );
-}
-
 const holdsPence = new Set<SubmissionKind>(['budget', 'payment', 'balance', 'service']);
 
 /** JSON numbers lose pence beyond 2^53, so sums travel as text, which PostgreSQL reads as they are. */
 const penceAsText = (_key: string, value: unknown) => (typeof value === 'bigint' ? `${value}` : value);
 
-function prepareSubmission({ kind, externalId, version, place, raw, personId, facts }: Submission): Prepared {
+function prepareSubmission({ kind, version, place, raw, facts, ...ids }: Submission): Prepared {
+  const [externalId, personId] = [plain(ids.externalId), plain(ids.personId)];
   const said = { externalId, personId, ...facts };
-  const body = holdsPence.has(kind) ? JSON.stringify(said, penceAsText) : JSON.stringify(said);
-  const received = JSON.stringify(raw) ?? 'null';
+  const body = storable(holdsPence.has(kind) ? JSON.stringify(said, penceAsText) : JSON.stringify(said));
+  const received = storable(JSON.stringify(raw) ?? 'null');
   const sha256 = hash('sha256', `${body}\n${received}`);
-  return { kind, externalId, version, place, raw: received, body, personId, sha256, reason: null };
+  return {
+    kind,
+    externalId,
+    version: plain(version),
+    place: plain(place),
+    raw: received,
+    body,
+    personId,
+    sha256,
+    reason: null,
+  };
 }
 
 function prepareProblem({
@@ -101,28 +107,29 @@ function prepareProblem({
   advice,
 }: Problem): Prepared {
   const reason = { code, field: column, found, advice };
-  const received = JSON.stringify(raw) ?? 'null';
+  const received = storable(JSON.stringify(raw) ?? 'null');
   const sha256 = hash('sha256', `${JSON.stringify(reason)}\n${received}`);
-  return { kind, externalId, version, place, raw: received, body: null, personId: null, sha256, reason };
-}
-
-/** The row as a problem, without the characters that PostgreSQL takes in no text, which may be what it refused. */
-export function refused(row: Prepared): Prepared {
   return {
-    ...row,
-    kind: 'problem',
-    externalId: JSON.parse(storable(JSON.stringify(row.externalId))),
-    version: JSON.parse(storable(JSON.stringify(row.version))),
-    raw: storable(row.raw),
+    kind,
+    externalId: plain(externalId),
+    version: plain(version),
+    place: plain(place),
+    raw: received,
     body: null,
     personId: null,
-    reason: row.reason ?? refusal,
+    sha256,
+    reason,
   };
 }
 
-/** Of JSON text: NUL and halves of characters become U+FFFD; an escaped backslash before a "u" is left alone. */
+/** JSON text without the characters that PostgreSQL takes in no text: NUL and halves of characters become U+FFFD. */
 function storable(json: string): string {
+  if (!/\\u(?:0000|d[89a-f])/.test(json)) return json;
+  // An escaped backslash before a "u" is not the beginning of an escape.
   return json.replace(/\\\\|\\u0000|\\ud[89a-f][0-9a-f]{2}/g, (found) =>
     found === '\\\\' ? found : '\ufffd',
   );
 }
+
+const plain = (text: string): string =>
+  /[\0\ud800-\udfff]/.test(text) ? JSON.parse(storable(JSON.stringify(text))) : text;

@@ -7,7 +7,7 @@ import { type Apply, applyPeople, applyRoles, matchingLock, run, type Source } f
 import { applyOutcomes, applyPlans } from '../plan/store.ts';
 import { type Sql, transaction } from '../platform/database.ts';
 import { applyContacts, applyReviews } from '../review/store.ts';
-import { lastOfEach, type Prepared, prepare, type Reason, reasonToWait, refused } from './rules.ts';
+import { type Prepared, prepare, type Reason, reasonToWait, refusal } from './rules.ts';
 import type { Problem, Submission, SubmissionKind } from './submission.ts';
 
 /** In this order, so that what a row hangs on, if it is in the same page, is there before it. */
@@ -51,48 +51,45 @@ export type PageResult = ({ applied: true } & Counts) | { applied: false };
 
 /**
  * Applies a page, or nothing of it: `applied` is false when somebody else has moved the feed's cursor meanwhile.
- * Rows the database refuses are set aside as problems, and the others applied without them.
+ * Rows the database refuses wait with that reason, and the others are applied without them.
  */
 export async function applyPage(pool: pg.Pool, page: PageToApply): Promise<PageResult> {
   const rows = prepare(page.rows);
-  return withoutRefused(rows, refused, (tried, { rollback }) =>
-    inIntake(pool, page.sourceId, rollback, async (sql, source) => {
-      const sound = lastOfEach(tried);
-      const [cursor] = await run(sql, 'move-cursor', moveCursor, [
-        page.sourceId,
-        page.feed,
-        page.cursor === null ? null : JSON.stringify(page.cursor),
-        page.expectedMoves,
-      ]);
-      if (!cursor) return { applied: false };
-      const news = await findNews(sql, page.sourceId, sound);
-      await applyRows(sql, source, news);
-      const kept = news.map(({ row, reason, moved }) => keptRow(row, reason, moved));
-      if (kept.length > 0) await run(sql, 'keep-rows', keepRows, [page.sourceId, `[${kept.join()}]`]);
-      await run(sql, 'clear-problems', clearProblems, [page.sourceId, answeredProblems(sound)]);
-      const applied = news.filter(({ reason }) => reason === null);
-      const changed = applied.filter(({ known }) => known).length;
-      const counts: Counts = {
-        created: applied.length - changed,
-        changed,
-        unchanged: sound.length - news.length,
-        waiting: news.length - applied.length,
-      };
-      await run(sql, 'page-applied', pageApplied, [
-        page.runId,
-        `${source.code}/${page.feed}`,
-        changedPeople(news),
-        counts.created,
-        counts.changed,
-        counts.unchanged,
-        counts.waiting,
-        page.rows.length,
-        page.nextFeed,
-        page.expected,
-      ]);
-      return { applied: true, ...counts };
-    }),
-  );
+  return inIntake(pool, page.sourceId, async (sql, source) => {
+    const [cursor] = await run(sql, 'move-cursor', moveCursor, [
+      page.sourceId,
+      page.feed,
+      page.cursor === null ? null : JSON.stringify(page.cursor),
+      page.expectedMoves,
+    ]);
+    if (!cursor) return { applied: false };
+    const news = await findNews(sql, page.sourceId, rows);
+    await applyRows(sql, source, news);
+    const kept = news.map(({ row, reason, moved }) => keptRow(row, reason, moved));
+    if (kept.length > 0) await run(sql, 'keep-rows', keepRows, [page.sourceId, `[${kept.join()}]`]);
+    await run(sql, 'clear-problems', clearProblems, [page.sourceId, answeredProblems(rows)]);
+    const applied = news.filter(({ reason }) => reason === null);
+    const changed = applied.filter(({ known }) => known).length;
+    const counts: Counts = {
+      created: applied.length - changed,
+      changed,
+      unchanged: rows.length - news.length,
+      waiting: news.length - applied.length,
+    };
+    await run(sql, 'page-applied', pageApplied, [
+      page.runId,
+      `${source.code}/${page.feed}`,
+      changedPeople(news),
+      counts.created,
+      counts.changed,
+      counts.unchanged,
+      counts.waiting,
+      page.rows.length,
+      page.nextFeed,
+      page.expected,
+    ]);
+    return { applied: true, ...counts };
+  });
 }
 
 const moveCursor = `
@@ -100,13 +97,6 @@ update sync_cursor set cursor = $3::jsonb, moves = moves + 1, updated_at = now()
  where source_id = $1 and feed = $2 and moves = $4 returning moves`;
 
 // ---------------------------------------------------------------- one transaction at a time
-
-class RolledBack {
-  readonly result: unknown;
-  constructor(result: unknown) {
-    this.result = result;
-  }
-}
 
 /**
  * A page looks up some hundred rows by their keys in tables of any size. During a first sync the planner's statistics
@@ -123,75 +113,22 @@ set local enable_mergejoin = off; set local jit = off; set local lock_timeout = 
 async function inIntake<T>(
   pool: pg.Pool,
   sourceId: string,
-  rollback: boolean,
   work: (sql: Sql, source: Source & { code: string }) => Promise<T>,
 ): Promise<T> {
-  try {
-    return await transaction(pool, async (sql) => {
-      await sql.query(planning);
-      await sql.query('select pg_advisory_xact_lock($1)', [matchingLock]);
-      const [row] = await run<[string, Source['side'], string, string, string]>(
-        sql,
-        'find-source',
-        findSource,
-        [sourceId],
-      );
-      const [code, side, organisationId, organisationCode] = row!;
-      const result = await work(sql, { id: sourceId, code, side, organisationId, organisationCode });
-      if (rollback) throw new RolledBack(result);
-      return result;
-    });
-  } catch (error) {
-    if (error instanceof RolledBack) return error.result as T;
-    throw error;
-  }
+  return transaction(pool, async (sql) => {
+    await sql.query(planning);
+    await sql.query('select pg_advisory_xact_lock($1)', [matchingLock]);
+    const [row] = await run<[string, Source['side'], string, string]>(sql, 'find-source', findSource, [
+      sourceId,
+    ]);
+    const [code, side, organisationId, organisationCode] = row!;
+    return work(sql, { id: sourceId, code, side, organisationId, organisationCode });
+  });
 }
 
 const findSource = `
 select s.code, s.side, s.organisation_id, o.ods_code
   from source_system s join organisation o on o.id = s.organisation_id where s.id = $1`;
-
-/** Applies what the database takes; on refusal it finds the rows at fault by halves, trying each half for nothing. */
-async function withoutRefused<T>(
-  rows: Prepared[],
-  instead: (row: Prepared) => Prepared,
-  apply: (rows: Prepared[], options: { rollback: boolean }) => Promise<T>,
-): Promise<T> {
-  try {
-    return await apply(rows, { rollback: false });
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    const bad = new Set(await findRefused(rows, apply));
-    if (bad.size === 0) throw error;
-    return apply(
-      rows.map((row) => (bad.has(row) ? instead(row) : row)),
-      { rollback: false },
-    );
-  }
-}
-
-async function findRefused(
-  rows: Prepared[],
-  apply: (rows: Prepared[], options: { rollback: boolean }) => Promise<unknown>,
-): Promise<Prepared[]> {
-  try {
-    await apply(rows, { rollback: true });
-    return [];
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    if (rows.length === 1) return rows;
-    const half = rows.length >> 1;
-    return [
-      ...(await findRefused(rows.slice(0, half), apply)),
-      ...(await findRefused(rows.slice(half), apply)),
-    ];
-  }
-}
-
-/** PostgreSQL's classes 22, a value it cannot take, and 23, a value that breaks a rule. */
-function isRefusal(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && /^2[23]/.test(String(error.code));
-}
 
 // ---------------------------------------------------------------- what is new, and what becomes of it
 
@@ -229,19 +166,44 @@ async function findNews(sql: Sql, sourceId: string, rows: Prepared[]): Promise<N
   });
 }
 
-/** Applies rows kind by kind and notes on each whose it is, and what it waits for. */
+const kindOrder = Object.keys(appliers);
+
+/**
+ * Applies rows kind by kind and notes on each whose it is, and what it waits for. Where the database refuses a row,
+ * halves are tried, in order and each on top of the one before, until the row is found and set aside.
+ */
 async function applyRows(sql: Sql, source: Source, news: News[]): Promise<void> {
-  for (const [kind, apply] of Object.entries(appliers)) {
-    const docs = news.flatMap(({ row, moved }, n) =>
-      row.kind === kind && row.reason === null ? [numbered(row.body!, n, moved)] : [],
-    );
-    if (docs.length === 0) continue;
-    for (const [n, personId, waits] of await apply(sql, source, `[${docs.join()}]`)) {
-      const item = news[n]!;
-      item.personId = personId;
-      if (waits !== null) item.reason = reasonToWait(waits);
+  await sql.query('savepoint rows');
+  try {
+    for (const [kind, apply] of Object.entries(appliers)) {
+      const docs = news.flatMap(({ row, moved }, n) =>
+        row.kind === kind && row.reason === null ? [numbered(row.body!, n, moved)] : [],
+      );
+      if (docs.length === 0) continue;
+      for (const [n, personId, waits] of await apply(sql, source, `[${docs.join()}]`)) {
+        const item = news[n]!;
+        item.personId = personId;
+        item.reason = waits === null ? null : reasonToWait(waits);
+      }
     }
+    await sql.query('release savepoint rows');
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    await sql.query('rollback to savepoint rows; release savepoint rows');
+    if (news.length === 1) {
+      news[0]!.reason = refusal;
+      return;
+    }
+    const ordered = news.toSorted((a, b) => kindOrder.indexOf(a.row.kind) - kindOrder.indexOf(b.row.kind));
+    const half = ordered.length >> 1;
+    await applyRows(sql, source, ordered.slice(0, half));
+    await applyRows(sql, source, ordered.slice(half));
   }
+}
+
+/** PostgreSQL's classes 22, a value it cannot take, and 23, a value that breaks a rule. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^2[23]/.test(String(error.code));
 }
 
 /** Whose records were written to. A plan that waits for one of its outcomes is written all the same. */
@@ -356,46 +318,42 @@ async function retryRows(
   runId: string,
   waiting: WaitingRow[],
 ): Promise<void> {
-  const codes = new Map(waiting.map((row) => [row.externalId, row.code]));
-  const rows = waiting.map(
-    (row): Prepared => ({
-      ...row,
-      version: '',
-      place: '',
-      raw: '',
-      personId: null,
-      sha256: '',
-      reason: null,
-    }),
-  );
-  const setAside = (row: Prepared) => ({ ...row, reason: refused(row).reason });
-  await withoutRefused(rows, setAside, (sound, { rollback }) =>
-    inIntake(pool, sourceId, rollback, async (sql, source) => {
-      const tried = sound.map((row): News => {
-        return { row, known: true, moved: null, reason: row.reason, personId: null };
-      });
-      await applyRows(sql, source, tried);
-      const settled = tried.filter(({ row, reason }) => reason?.code !== codes.get(row.externalId));
-      if (settled.length === 0) return;
-      const verdicts = settled.map(({ row, reason }) => ({
-        kind: row.kind,
-        externalId: row.externalId,
-        ...reason,
-      }));
-      await run(sql, 'settle-rows', settleRows, [sourceId, JSON.stringify(verdicts)]);
-      const changed = settled.filter(({ reason }) => reason === null).length;
-      await run(sql, 'page-applied', pageApplied, [
-        runId,
-        `${source.code}/retry`,
-        changedPeople(settled),
-        0,
-        changed,
-        0,
-        -changed,
-        0,
-        null,
-        null,
-      ]);
-    }),
-  );
+  await inIntake(pool, sourceId, async (sql, source) => {
+    const tried = waiting.map(({ kind, externalId, body }): News => {
+      const row = {
+        kind,
+        externalId,
+        body,
+        version: '',
+        place: '',
+        raw: '',
+        personId: null,
+        sha256: '',
+        reason: null,
+      };
+      return { row, known: true, moved: null, reason: null, personId: null };
+    });
+    await applyRows(sql, source, tried);
+    const settled = tried.filter(({ reason }, n) => reason?.code !== waiting[n]!.code);
+    if (settled.length === 0) return;
+    const verdicts = settled.map(({ row, reason }) => ({
+      kind: row.kind,
+      externalId: row.externalId,
+      ...reason,
+    }));
+    await run(sql, 'settle-rows', settleRows, [sourceId, JSON.stringify(verdicts)]);
+    const changed = settled.filter(({ reason }) => reason === null).length;
+    await run(sql, 'page-applied', pageApplied, [
+      runId,
+      `${source.code}/retry`,
+      changedPeople(settled),
+      0,
+      changed,
+      0,
+      -changed,
+      0,
+      null,
+      null,
+    ]);
+  });
 }

@@ -55,7 +55,7 @@ with row as (
                            excluded.valid_from, excluded.valid_to)
 ), needed as (
   insert into need as x (plan_id, person_id, position, text)
-  select plan_id, person_id, position, text from known, unnest(needs) with ordinality as said(text, position)
+  select plan_id, person_id, position, text from known, unnest(needs) with ordinality as said(text, position) where link_id is not null
   on conflict (plan_id, person_id, position) do update set text = excluded.text where x.text <> excluded.text
 ), no_longer_needed as (
   delete from need x using known k

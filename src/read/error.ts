@@ -1,5 +1,4 @@
 /** What an error says to whoever caused it: a code, words without any value of the request, and whether to try again. */
-import { unwrapResolverError } from '@apollo/server/errors';
 import { GraphQLError, type GraphQLFormattedError, Kind } from 'graphql';
 import { Fault } from '../platform/fault.ts';
 import { ReaderBusy } from '../platform/reader.ts';
@@ -40,7 +39,7 @@ interface Told {
 }
 
 function tell(error: GraphQLError): Told {
-  const cause = unwrapResolverError(error);
+  const cause = error.originalError ?? error;
   if (cause instanceof Fault) return cause;
   if (cause instanceof ReaderBusy)
     return { code: 'BUSY', message: 'Too many requests at once. Try again.', retryable: true };

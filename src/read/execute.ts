@@ -23,7 +23,6 @@ import {
 } from 'graphql';
 import type { Viewer } from '../access/viewer.ts';
 import type { Audit } from '../audit/store.ts';
-import { Fault } from '../platform/fault.ts';
 import type { Reader } from '../platform/reader.ts';
 import type { CommandTools } from '../write/command.ts';
 import { type Catalogue, compile, type Plan, type Root } from './compile.ts';
@@ -301,6 +300,5 @@ function withoutValue(error: GraphQLError): GraphQLError {
 function asGraphQLError(error: unknown): GraphQLError {
   if (error instanceof GraphQLError) return error;
   const cause = error instanceof Error ? error : new Error(String(error));
-  const code = error instanceof Fault ? { code: error.code } : {};
-  return new GraphQLError(cause.message, { originalError: cause, extensions: code });
+  return new GraphQLError(cause.message, { originalError: cause });
 }

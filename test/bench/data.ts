@@ -19,19 +19,15 @@ export async function makePeople(client: pg.Client, people: number): Promise<voi
   await client.query(cast, [people]);
   for (const statement of [...records, ...budgets]) await client.query(statement);
 
-  // Each transfer would be checked and posted by itself: the keys are taken off and put back, which checks all, and the
-  // balances are summed at the end, as the trigger would have.
-  const { rows: keys } = await client.query<{ name: string; definition: string }>(
-    `select conname as name, pg_get_constraintdef(oid) as definition from pg_constraint
-      where conrelid = 'ledger_transfer'::regclass and contype = 'f'`,
-  );
-  for (const { name } of keys) await client.query(`alter table ledger_transfer drop constraint ${name}`);
+  // Each transfer would be checked, indexed and posted by itself: keys and indexes are taken off and put back, which
+  // checks all, and the balances are summed at the end, as the trigger would have.
+  const { rows: taken } = await client.query<{ off: string; back: string }>(takenOff);
+  for (const { off } of taken) await client.query(off);
   await client.query('alter table ledger_transfer disable trigger ledger_transfer_posted');
   await client.query(transfers);
   await client.query(balances);
   await client.query('alter table ledger_transfer enable trigger ledger_transfer_posted');
-  for (const { name, definition } of keys)
-    await client.query(`alter table ledger_transfer add constraint ${name} ${definition}`);
+  for (const { back } of taken) await client.query(back);
   await client.query('drop table cast_member, cast_budget');
   await client.query('commit');
   await client.query('vacuum (analyze)');
@@ -190,6 +186,14 @@ select t.person_id, t.budget_id, a.id, z.id, t.kind::transfer_kind, t.source, t.
   join ledger_account a on a.budget_id = t.budget_id and a.source = t.source and a.kind = t.debit::ledger_account_kind
   join ledger_account z on z.budget_id = t.budget_id and z.source = t.source and z.kind = t.credit::ledger_account_kind
  order by t.k, t.n`;
+
+const takenOff = `
+select format('alter table ledger_transfer drop constraint %I', conname) as off,
+       format('alter table ledger_transfer add constraint %I %s', conname, pg_get_constraintdef(oid)) as back
+  from pg_constraint where conrelid = 'ledger_transfer'::regclass and contype = 'f'
+union all
+select format('drop index %I', indexname), indexdef
+  from pg_indexes where tablename = 'ledger_transfer' and indexname <> 'ledger_transfer_pkey'`;
 
 const balances = `
 update ledger_account a

@@ -189,31 +189,31 @@ export const peerDocuments = {
   personIdentifierBySystemAndIssuerAndValue(system: NHS_NUMBER, issuer: "", value: $nhsNumber) {
     personByPersonId {
       familyName givenName birthDate gender
-      personIdentifiersByPersonId(orderBy: [STATUS_ASC, SYSTEM_ASC, ISSUER_ASC, VALUE_ASC]) {
+      personIdentifiersByPersonId(orderBy: [ISSUER_ASC, VALUE_ASC]) {
         nodes { system value issuer status }
       }
       personLinksByPersonId { nodes { receivedAt sourceSystemBySourceId { side name lastSucceededAt lastFailedAt } } }
-      plansByPersonId(condition: { status: ACTIVE }, orderBy: [VALID_FROM_DESC, ID_DESC], first: 1) {
+      plansByPersonId(condition: { status: ACTIVE }, orderBy: [VALID_FROM_DESC, ROW_ID_DESC], first: 1) {
         nodes {
           title status whatMatters coordinatorName validFrom
           needsByPlanIdAndPersonId(orderBy: POSITION_ASC) { nodes { text } }
-          outcomesByPlanIdAndPersonId(orderBy: [TARGET_ON_ASC, ID_ASC]) { nodes { text status targetOn } }
+          outcomesByPlanIdAndPersonId(orderBy: [TARGET_ON_ASC, ROW_ID_ASC]) { nodes { text status targetOn } }
         }
       }
-      budgetsByPersonId(orderBy: [VALID_FROM_DESC, KIND_ASC, ID_ASC]) {
+      budgetsByPersonId(orderBy: [VALID_FROM_DESC, ROW_ID_ASC]) {
         nodes {
           kind status validFrom agreedPence
-          fundingLinesByBudgetIdAndPersonId(orderBy: SOURCE_ASC) {
+          fundingLinesByBudgetIdAndPersonId {
             nodes { source amountPence organisationByOrganisationId { odsCode name } }
           }
-          ledgerAccountsByBudgetIdAndPersonId(orderBy: SOURCE_ASC) { nodes { source kind inPence outPence } }
-          ledgerTransfersByBudgetIdAndPersonId(orderBy: [EFFECTIVE_ON_DESC, ID_DESC], first: 10) {
+          ledgerAccountsByBudgetIdAndPersonId { nodes { source kind inPence outPence } }
+          ledgerTransfersByBudgetIdAndPersonId(orderBy: [EFFECTIVE_ON_DESC, ROW_ID_DESC], first: 10) {
             nodes { kind source pence effectiveOn description reversesId }
             pageInfo { hasNextPage }
           }
         }
       }
-      packagesByPersonId(orderBy: [VALID_FROM_DESC, ID_ASC]) {
+      packagesByPersonId(orderBy: [VALID_FROM_DESC, ROW_ID_ASC]) {
         nodes {
           serviceType component deliveryMechanism providerName validFrom
           serviceLinesByPackageIdAndPersonId(orderBy: POSITION_ASC) {
@@ -221,7 +221,7 @@ export const peerDocuments = {
           }
         }
       }
-      reviewsByPersonId(orderBy: [HELD_ON_DESC, ID_ASC]) { nodes { kind heldOn reason outcome outcomesAchieved } }
+      reviewsByPersonId(orderBy: [HELD_ON_DESC, ROW_ID_ASC]) { nodes { kind heldOn reason outcome outcomesAchieved } }
     }
   }
 }`,
@@ -232,8 +232,8 @@ export const peerDocuments = {
     nodes {
       personByPersonId {
         familyName givenName birthDate
-        personIdentifiersByPersonId(orderBy: [STATUS_ASC, SYSTEM_ASC, ISSUER_ASC, VALUE_ASC]) { nodes { system value } }
-        budgetsByPersonId(orderBy: [VALID_FROM_DESC, KIND_ASC, ID_ASC]) {
+        personIdentifiersByPersonId(orderBy: [ISSUER_ASC, VALUE_ASC]) { nodes { system value } }
+        budgetsByPersonId(orderBy: [VALID_FROM_DESC, ROW_ID_ASC]) {
           nodes {
             kind status agreedPence
             ledgerAccountsByBudgetIdAndPersonId { nodes { kind inPence outPence } }

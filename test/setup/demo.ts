@@ -24,6 +24,7 @@ export async function syncOnce(database: Database, sourceIds: string[]): Promise
     database,
     connectors,
     log: openLog('silent'),
+    now: noon,
     stopping: new AbortController().signal,
   });
   for (const sourceId of sourceIds) await sync({ sourceId }, { askedAt: new Date(), last: true });
