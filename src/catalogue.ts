@@ -1,6 +1,7 @@
 /** Everything the API can be asked, put together: the SDL of `schema/`, the views of the domains, their commands. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { makeExecutableSchema } from '@graphql-tools/schema';
+import { isScalarType } from 'graphql';
 import { budgetViews } from './budget/view.ts';
 import { intakeResolvers } from './intake/resolvers.ts';
 import { intakeViews } from './intake/view.ts';
@@ -34,6 +35,10 @@ export const views = joinViews(
 
 export function openCatalogue() {
   const schema = makeExecutableSchema({ typeDefs, resolvers: [scalars, intakeResolvers, personResolvers] });
+  // What a scalar is stands in the SDL, whoever made its resolver.
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (isScalarType(type)) type.description = type.astNode?.description?.value ?? type.description;
+  }
   const executor = openExecutor({ schema, views });
   for (const field of Object.values(schema.getQueryType()!.getFields()))
     field.resolve = executor.resolveQuery;

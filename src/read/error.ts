@@ -76,6 +76,15 @@ function withoutValues(error: GraphQLError): string {
     .replace(/^(Syntax Error: Unterminated string).*/s, '$1.');
 }
 
+/** Something thrown while an operation ran, with the HTTP status of an answer that has no data. */
+export function asGraphQLError(thrown: unknown): GraphQLError {
+  if (thrown instanceof GraphQLError) return thrown;
+  const originalError = thrown instanceof Error ? thrown : new Error('not an error');
+  const { code, retryable } = tell(new GraphQLError('', { originalError }));
+  const status = code === internal.code ? 500 : retryable ? 503 : 400;
+  return new GraphQLError(originalError.message, { originalError, extensions: { http: { status } } });
+}
+
 export const isUnexpected = (error: GraphQLError): boolean => tell(error).code === internal.code;
 
 /** For Apollo's `formatError`. */

@@ -26,6 +26,7 @@ import type { Audit } from '../audit/store.ts';
 import type { Reader } from '../platform/reader.ts';
 import type { CommandTools } from '../write/command.ts';
 import { type Catalogue, compile, type Plan, type Root } from './compile.ts';
+import { asGraphQLError } from './error.ts';
 import type { Arguments } from './view.ts';
 
 /** JSON text in place of data: it goes to the wire as it is. */
@@ -295,10 +296,4 @@ function withoutValue(error: GraphQLError): GraphQLError {
       extensions: { code: 'BAD_USER_INPUT', http: { status: 400 } },
     },
   );
-}
-
-function asGraphQLError(error: unknown): GraphQLError {
-  if (error instanceof GraphQLError) return error;
-  const cause = error instanceof Error ? error : new Error(String(error));
-  return new GraphQLError(cause.message, { originalError: cause });
 }
