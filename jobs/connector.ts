@@ -13,36 +13,37 @@ export interface Feed {
 
 export type Connectors = Record<SyncSource['kind'], Feed[]>;
 
-/** Rows are asked for in pages that keep one transaction under about a second. */
-const pageSize = 500;
-
 const below = (baseUrl: string, path: string) =>
   new URL(path, baseUrl.endsWith('/') ? baseUrl : `${baseUrl}/`).href;
 
-export const connectors: Connectors = {
-  NHS_FHIR: nhsFeeds.map((name) => ({
-    name,
-    fetch: ({ baseUrl }, cursor, now) =>
-      fetchNhsPage(baseUrl, name, (cursor as NhsCursor | null) ?? firstNhsCursor, { pageSize, now }),
-  })),
-  COUNCIL: [
-    {
-      name: 'cld',
-      fetch: ({ baseUrl, organisationCode }, cursor, now) =>
-        fetchCldPage(below(baseUrl, 'cld/'), cursor as CldCursor | null, {
-          laCode: organisationCode,
-          limit: pageSize,
-          now,
-        }),
-    },
-    ...financeFeeds.map((name) => ({
+/** `pageSize` is the rows asked for at a time. */
+export function connectorsOf({ pageSize }: { pageSize: number }): Connectors {
+  return {
+    NHS_FHIR: nhsFeeds.map((name) => ({
       name,
-      fetch: ({ baseUrl, organisationCode }: SyncSource, cursor: unknown, now: () => Date) =>
-        fetchFinancePage(below(baseUrl, 'finance/'), name, cursor as FinanceCursor | null, {
-          laCode: organisationCode,
-          limit: pageSize,
-          now,
-        }),
+      fetch: ({ baseUrl }, cursor, now) =>
+        fetchNhsPage(baseUrl, name, (cursor as NhsCursor | null) ?? firstNhsCursor, { pageSize, now }),
     })),
-  ],
-};
+    COUNCIL: [
+      {
+        name: 'cld',
+        fetch: ({ baseUrl, organisationCode: laCode }, cursor, now) =>
+          fetchCldPage(below(baseUrl, 'cld/'), cursor as CldCursor | null, { laCode, limit: pageSize, now }),
+      },
+      ...financeFeeds.map(
+        (name): Feed => ({
+          name,
+          fetch: ({ baseUrl, organisationCode: laCode }, cursor, now) =>
+            fetchFinancePage(below(baseUrl, 'finance/'), name, cursor as FinanceCursor | null, {
+              laCode,
+              limit: pageSize,
+              now,
+            }),
+        }),
+      ),
+    ],
+  };
+}
+
+/** As many rows at a time as keep one transaction well under a second. */
+export const connectors = connectorsOf({ pageSize: 500 });

@@ -57,24 +57,39 @@ export class ComeBackLater extends Error {
 /** The only errors whose message the queue may keep: it names a class of fault, never a value. */
 export class JobFault extends Error {}
 
+export interface Retry {
+  attempts: number;
+  /** Before the second try; twice as long before each further one, and apart by chance. */
+  backoffMs: number;
+}
+
 export interface JobQueue {
-  add<Input>(job: Job<Input>, input: Input): Promise<void>;
-  /** Runs the job every so often, beginning now; does nothing where that is arranged already. */
-  repeat<Input>(key: string, everySeconds: number, job: Job<Input>, input: Input): Promise<void>;
+  add<Input>(job: Job<Input>, input: Input, retry?: Retry): Promise<void>;
+  /** Runs the job every so often, from `startAt` or now on; does nothing where that is arranged already. */
+  repeat<Input>(
+    key: string,
+    when: { everySeconds: number; startAt: Date | null },
+    job: Job<Input>,
+    input: Input,
+  ): Promise<void>;
   work(handlers: Handler[], log: Log): Promise<{ close(): Promise<void> }>;
+  /** The latest jobs that were given up, with the class of fault. */
+  parked(): Promise<{ name: string; data: unknown; reason: string; failedAt: Date }[]>;
   close(): Promise<void>;
 }
 
 const name = 'tandem';
 
-// Five tries over half a minute, apart by chance so that workers do not come back to a source in step. Finished jobs
-// tell nothing that the runs do not; failed ones are kept for whoever looks for the reason.
-const options = {
-  attempts: 5,
-  backoff: { type: 'exponential', delay: 2_000, jitter: 0.5 },
+/** Five tries over half a minute. */
+const usual: Retry = { attempts: 5, backoffMs: 2_000 };
+
+// Finished jobs tell nothing that the runs do not; failed ones are kept for whoever looks for the reason.
+const optionsFor = ({ attempts, backoffMs }: Retry) => ({
+  attempts,
+  backoff: { type: 'exponential', delay: backoffMs, jitter: 0.5 },
   removeOnComplete: { count: 100 },
   removeOnFail: { count: 1_000 },
-};
+});
 
 // A dead worker's jobs go back to the others, however often that happens: taking a run up again costs nothing.
 const workerOptions = {
@@ -96,17 +111,17 @@ export async function openJobQueue({
   // Whoever adds a job hears of a failure by the rejection.
   queue.on('error', () => {});
   return {
-    async add(job, input) {
-      await queue.add(job.name, job.input.parse(input), options);
+    async add(job, input, retry = usual) {
+      await queue.add(job.name, job.input.parse(input), optionsFor(retry));
     },
-    async repeat(key, everySeconds, job, input) {
+    async repeat(key, { everySeconds, startAt }, job, input) {
       const every = everySeconds * 1_000;
       if ((await queue.getJobScheduler(key))?.every === every) return;
-      await queue.upsertJobScheduler(
-        key,
-        { every },
-        { name: job.name, data: job.input.parse(input), opts: options },
-      );
+      await queue.upsertJobScheduler(key, startAt === null ? { every } : { every, startDate: startAt }, {
+        name: job.name,
+        data: job.input.parse(input),
+        opts: optionsFor(usual),
+      });
     },
     async work(handlers, log) {
       const byName = new Map(handlers.map((handler) => [handler.job.name, handler]));
@@ -114,6 +129,12 @@ export async function openJobQueue({
       worker.on('error', (err: Error) => log.warn({ err, event: 'queue' }, 'the queue does not answer'));
       await worker.waitUntilReady();
       return { close: () => worker.close() };
+    },
+    async parked() {
+      const jobs = await queue.getFailed(0, 99);
+      return jobs.map(({ name, data, failedReason, finishedOn }) => {
+        return { name, data, reason: failedReason ?? '', failedAt: new Date(finishedOn ?? 0) };
+      });
     },
     async close() {
       await queue.close();

@@ -38,8 +38,8 @@ export async function startWorker({
   }
   // All that is scheduled follows from `source_system`, so a queue that was emptied is made anew from there.
   async function schedule() {
-    for (const { id, everySeconds } of await findSources(pool)) {
-      await queue.repeat(`sync-${id}`, everySeconds, sync, { sourceId: id });
+    for (const { id, everySeconds, dueAt } of await findSources(pool)) {
+      await queue.repeat(`sync-${id}`, { everySeconds, startAt: dueAt }, sync, { sourceId: id });
     }
   }
 

@@ -15,14 +15,29 @@ export async function preflight(environment: Environment, parts: Parts): Promise
   const isDemo = oidcIssuer === undefined;
   const ports = !parts.api || port === 0 ? [] : isDemo ? [port, port + 1, port + 2] : [port];
   const checks = [
-    ...ports.map((p) => portProblem(host, p, p === port ? 'the hub' : "the demo's source systems")),
+    portProblem(host, ports),
     databaseUrl === undefined ? null : databaseProblem(databaseUrl),
     redisUrl === undefined ? null : redisProblem(redisUrl),
   ];
   return (await Promise.all(checks)).filter((problem) => problem !== null);
 }
 
-async function portProblem(host: string, port: number, use: string): Promise<string | null> {
+async function portProblem(host: string, ports: number[]): Promise<string | null> {
+  const taken = [];
+  for (const port of ports) {
+    const why = await whyNotListen(host, port);
+    if (why === 'EADDRINUSE') taken.push(port);
+    else if (why !== null)
+      return `PORT: port ${port} of ${host} cannot be used (${why}). Choose another PORT or HOST.`;
+  }
+  if (taken.length === 0) return null;
+  const which = taken.length === 1 ? `port ${taken[0]} is` : `ports ${taken.join(', ')} are`;
+  const others = ports.length > 1 ? " (the demo's two systems take the two ports after the hub's)" : '';
+  return `PORT: ${which} taken${others}. Stop what uses them, or choose another: PORT=${ports[0]! + 100} npm start`;
+}
+
+/** The code of the error when the port cannot be listened on; null when it can. */
+async function whyNotListen(host: string, port: number): Promise<string | null> {
   const server = createServer();
   try {
     await new Promise<void>((resolve, reject) => {
@@ -31,10 +46,9 @@ async function portProblem(host: string, port: number, use: string): Promise<str
     });
     return null;
   } catch (error) {
-    const why = codeOf(error) === 'EADDRINUSE' ? 'is taken' : `cannot be used (${codeOf(error)})`;
-    return `PORT: port ${port}, for ${use}, ${why}. Stop what uses it, or choose another: PORT=4100 npm start`;
+    return codeOf(error);
   } finally {
-    server.close();
+    await new Promise((closed) => server.close(closed));
   }
 }
 

@@ -4,6 +4,7 @@ import {
   buildSchema,
   type DocumentNode,
   execute,
+  type GraphQLArgument,
   type GraphQLOutputType,
   type GraphQLSchema,
   getNamedType,
@@ -137,9 +138,9 @@ describe('a compiled operation', () => {
         expect(JSON.stringify(data)).toBe(JSON.stringify(reference.data));
         compared += 1;
       }),
-      { numRuns: 120 },
+      { numRuns: 60 },
     );
-    expect(compared).toBeGreaterThan(40);
+    expect(compared).toBeGreaterThan(20);
   });
 
   test('gives the same when graphql-js executes it itself, as beside introspection', async () => {
@@ -261,11 +262,8 @@ function undescribed(of: GraphQLSchema): string[] {
     if ('getFields' in type) {
       for (const field of Object.values(type.getFields())) {
         if (!field.description) missing.push(`${type.name}.${field.name}`);
-        if ('args' in field) {
-          missing.push(
-            ...field.args.flatMap((a) => (a.description ? [] : [`${type.name}.${field.name}(${a.name})`])),
-          );
-        }
+        const args: readonly GraphQLArgument[] = 'args' in field ? field.args : [];
+        missing.push(...args.filter((a) => !a.description).map((a) => `${type.name}.${field.name}(${a.name})`));
       }
     }
     return missing;

@@ -1,3 +1,4 @@
+import type { JWTPayload } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { founding, makePlace } from '../src/demo/place.ts';
 import { makeDemoDatabase } from './setup/database.ts';
@@ -87,7 +88,7 @@ describe('one record of two halves', () => {
   test('one half missing says why, and the other still answers', async () => {
     const nhsOnly = place.people[founding.notionalOnly]!;
     const councilOnly = place.people[founding.commissionedOnly]!;
-    const ask = (nhsNumber: string, claims: object) =>
+    const ask = (nhsNumber: string, claims: JWTPayload) =>
       kit.ask(
         `{ person(nhsNumber: "${nhsNumber}") { familyName sources { side availability asAt } } }`,
         {},
@@ -179,7 +180,7 @@ describe('one record of two halves', () => {
 });
 
 describe('who sees whom', () => {
-  const asks = (nhsNumber: string, claims: object) => kit.ask(byNumber, { nhsNumber }, claims);
+  const asks = (nhsNumber: string, claims: JWTPayload) => kit.ask(byNumber, { nhsNumber }, claims);
 
   test('a person themself, and nobody else', async () => {
     expect((await asks(daniel.nhsNumber, danielHimself)).data.person.familyName).toBe(daniel.familyName);
@@ -257,7 +258,7 @@ describe('who sees whom', () => {
     const kinds = new Set([...ids].map((id) => id.slice(0, 3)));
     expect([...kinds].sort()).toEqual(['bud', 'con', 'out', 'per', 'pkg', 'pln', 'rev', 'trf']);
     for (const id of ids) {
-      const node = (claims: object) =>
+      const node = (claims: JWTPayload) =>
         kit.ask('query ($id: ID!) { node(id: $id) { __typename id } }', { id }, claims);
       expect((await node(carolForIris)).data.node).toMatchObject({ id });
       expect((await node(danielHimself)).data.node).toBeNull();
@@ -268,7 +269,7 @@ describe('who sees whom', () => {
   });
 
   test('sync runs are for those who run or feed the hub', async () => {
-    const ask = (claims: object) =>
+    const ask = (claims: JWTPayload) =>
       kit.ask(
         '{ syncRuns(first: 5) { nodes { id status } } waitingRows(first: 5) { nodes { code } } }',
         {},

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { coordinator, startTestHub, type TestHub } from './setup/hub.ts';
+import { type Answer, coordinator, startTestHub, type TestHub } from './setup/hub.ts';
 import { startIssuer } from './setup/issuer.ts';
 
 const operation = { query: '{ me { name role } }' };
@@ -81,7 +81,7 @@ describe('a token that must not be believed', () => {
     const response = await kit.send(operation, token === null ? {} : { authorization: `Bearer ${token}` });
     expect(response.status).toBe(401);
     expect(response.headers.get('www-authenticate')).toBe('Bearer');
-    const { errors } = await response.json();
+    const { errors } = (await response.json()) as Answer;
     expect(errors).toEqual([
       {
         message: expect.stringContaining('Sign in'),
@@ -137,7 +137,7 @@ describe("the issuer's keys", () => {
         authorization: `Bearer ${await kit.issuer.token(coordinator, { exp: inSeconds(3600) })}`,
       });
       expect(response.status).toBe(503);
-      expect((await response.json()).errors[0].extensions).toMatchObject({
+      expect(((await response.json()) as Answer).errors![0]!.extensions).toMatchObject({
         code: 'SIGN_IN_UNAVAILABLE',
         retryable: true,
       });

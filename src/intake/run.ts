@@ -58,13 +58,16 @@ export interface SyncSource {
   baseUrl: string;
   organisationCode: string;
   everySeconds: number;
+  /** When it is to be read next; null when it never was. */
+  dueAt: Date | null;
 }
 
 /** The sources, or the one with this id or code. */
 export async function findSources(pool: pg.Pool, idOrCode: string | null = null): Promise<SyncSource[]> {
   const { rows } = await pool.query<SyncSource>(
     `select s.id, s.code, s.kind, s.base_url as "baseUrl", s.every_seconds as "everySeconds",
-            o.ods_code as "organisationCode"
+            o.ods_code as "organisationCode",
+            (select max(started_at) from sync_run where source_id = s.id) + s.every_seconds * interval '1 second' as "dueAt"
        from source_system s join organisation o on o.id = s.organisation_id
       where $1::text is null or s.code = $1 or s.id::text = $1
       order by s.code`,

@@ -74,7 +74,8 @@ export const ledgerViews: Views = {
         'CombinedBudget',
         (at) => `select ${at.parent}.id as person_id, coalesce(sum(f.agreed), 0) as agreed,
             coalesce(sum(f.paid_in), 0) as paid_in, coalesce(sum(f.spent), 0) as spent,
-            coalesce(sum(f.committed), 0) as committed, coalesce(sum(f.remaining), 0) as remaining
+            coalesce(sum(f.committed), 0) as committed, coalesce(sum(f.remaining), 0) as remaining,
+            array_agg(f) as funders
           from (${byFunder(`${at.parent}.id`, at)}) f`,
       ),
     },
@@ -98,7 +99,9 @@ export const ledgerViews: Views = {
     ...balanceFields,
     byFunder: many(
       'FunderTotal',
-      (at) => `select * from (${byFunder(`${at.parent}.person_id`, at)}) f order by source, organisation_id`,
+      ({ parent }) => `select * from unnest(${parent}.funders) as f(person_id uuid, source funding_source,
+          organisation_id uuid, agreed numeric, paid_in numeric, spent numeric, committed numeric, remaining numeric)
+        order by source, organisation_id`,
     ),
   }),
   FunderTotal: personView({

@@ -31,7 +31,6 @@ with row as (
                                  planned_units_per_week)
   select package_id, person_id, 1, "unitCostPence", "costFrequency", "plannedUnitsPerWeek" from known
    where link_id is not null
-   where link_id is not null
   on conflict (package_id, person_id, position) do update
      set unit_cost_pence = excluded.unit_cost_pence, cost_frequency = excluded.cost_frequency,
          planned_units_per_week = excluded.planned_units_per_week

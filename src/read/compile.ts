@@ -63,6 +63,9 @@ const maxKeyLength = 63;
 
 const maxPage = 100;
 
+/** A function of PostgreSQL takes a hundred arguments: fifty keys and their values. */
+const maxBuilt = 50;
+
 const typename: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };
 
 export function compile(
@@ -113,9 +116,14 @@ export function compile(
     return view;
   }
 
+  /** The selected fields of the row `alias`. */
+  function members(type: GraphQLObjectType, alias: string, fields: Map<string, FieldNode[]>): Member[] {
+    return [...fields].map(([key, nodes]) => ({ key, sql: selected(type, alias, nodes) }));
+  }
+
   /** The row `alias` of a type as one JSON object with just the selected fields. */
   function object(type: GraphQLObjectType, alias: string, fields: Map<string, FieldNode[]>): string {
-    return json([...fields].map(([key, nodes]) => ({ key, sql: selected(type, alias, nodes) })));
+    return json(members(type, alias, fields));
   }
 
   function selected(type: GraphQLObjectType, alias: string, nodes: FieldNode[]): string {
@@ -126,12 +134,41 @@ export function compile(
     const field = viewOf(type.name).fields[name];
     if (field === undefined) throw new Error(`no view says how ${type.name}.${name} is read`);
     if (field.is === 'value') return field.sql(atField(alias, def, node));
-    return `(select j from ${joined(field, alias, def, nodes)} v)`;
+    if (field.is === 'part') {
+      const whole = field.sql(atField(alias, def, node));
+      const part = typeNamed(field.type);
+      const object = built(members(part, whole, subFields(part, nodes)));
+      return `case when ${whole} is not null then ${object} end`;
+    }
+    return nested(field, alias, def, nodes);
+  }
+
+  /**
+   * A child inside its parent's row. The shortest SQL there is for it: what a statement costs to start grows with its
+   * subqueries, and a record has dozens.
+   */
+  function nested(
+    field: Exclude<Field, { is: 'value' | 'part' }>,
+    parent: string,
+    def: GraphQLField<unknown, unknown>,
+    nodes: FieldNode[],
+  ): string {
+    if (field.is === 'one' || field.is === 'many') {
+      const at = atField(parent, def, nodes[0]!);
+      const alias = `t${aliases++}`;
+      const type = objectType(def);
+      const columns = columnsOf(members(type, alias, subFields(type, nodes)));
+      const from = `from (${field.rows(at)}) ${alias}`;
+      return field.is === 'one'
+        ? `(select row_to_json(o) from (select ${columns} ${from} limit 1) o)`
+        : `(select coalesce(json_agg(o), '[]') from (select ${columns} ${from}) o)`;
+    }
+    return `(select j from ${joined(field, parent, def, nodes)} v)`;
   }
 
   /** A from-item with at most one row: the JSON `j` of an object, list or page, and the ids of the people in it. */
   function joined(
-    field: Exclude<Field, { is: 'value' }>,
+    field: Exclude<Field, { is: 'value' | 'part' }>,
     parent: string,
     def: GraphQLField<unknown, unknown>,
     nodes: readonly FieldNode[],
@@ -182,22 +219,30 @@ export function compile(
     connection: GraphQLObjectType,
     nodes: readonly FieldNode[],
   ): string {
+    const type = typeNamed(field.type);
+    const selection = subFields(connection, nodes);
     const after = field.keys.map(({ type, first }, i) =>
       at.arg(type, (args) => afterOf(args.after, field.keys.length)?.[i] ?? first),
     );
-    const limit = at.arg('int', (args) => pageSize(args.first) + 1);
     const size = at.arg('int', (args) => pageSize(args.first));
+    const [[key, only] = ['', []], more] = selection;
+    if (more === undefined && only[0]?.name.value === 'nodes') {
+      // Nothing but the rows: no need to look whether there are more.
+      const rows = field.rows({ ...at, after, limit: size });
+      const list = `coalesce(json_agg(${object(type, alias, subFields(type, only))}), '[]')`;
+      return `(select json_build_object('${checked(key)}', ${list}) as j, array_agg(${people}) as people from (${rows}) ${alias})`;
+    }
+    const limit = at.arg('int', (args) => pageSize(args.first) + 1);
     const cursor = cursorSql(field.keys.map(({ column }) => `${alias}.${column}`));
-    const type = typeNamed(field.type);
 
     /** What each row gives, and what is made of all rows: the parts of the page, put together at the end. */
     const perRow = [`${people} as person`];
-    const parts: { key: string; sql: string }[] = [];
+    const parts: Member[] = [];
     const perRowColumn = (sql: string) => `r.c${perRow.push(`${sql} as c${perRow.length}`) - 1}`;
     const list = (sql: string) =>
       `coalesce(json_agg(${perRowColumn(sql)} order by r.n) filter (where r.n <= ${size}), '[]')`;
 
-    for (const [key, partNodes] of subFields(connection, nodes)) {
+    for (const [key, partNodes] of selection) {
       const part = partNodes[0]!.name.value;
       if (part === '__typename') parts.push({ key, sql: `'${connection.name}'::text` });
       else if (part === 'nodes')
@@ -218,14 +263,15 @@ export function compile(
     }
 
     function pageInfo(infoNodes: FieldNode[]): string {
-      const fields = [...subFields(typeNamed('PageInfo'), infoNodes)].map(([key, [first]]) => {
-        const part = first!.name.value;
-        if (part === '__typename') return `'${checked(key)}', 'PageInfo'`;
-        if (part === 'hasNextPage') return `'${checked(key)}', count(*) > ${size}`;
-        const last = `(array_agg(${perRowColumn(cursor)} order by r.n desc) filter (where r.n <= ${size}))[1]`;
-        return `'${checked(key)}', ${last}`;
-      });
-      return `json_build_object(${fields.join(', ')})`;
+      return built(
+        [...subFields(typeNamed('PageInfo'), infoNodes)].map(([key, [first]]) => {
+          const part = first!.name.value;
+          if (part === '__typename') return { key, sql: `'PageInfo'` };
+          if (part === 'hasNextPage') return { key, sql: `count(*) > ${size}` };
+          const last = `array_agg(${perRowColumn(cursor)} order by r.n desc) filter (where r.n <= ${size})`;
+          return { key, sql: `(${last})[1]` };
+        }),
+      );
     }
 
     const columns = parts.map(({ sql }, i) => `${sql} as k${i}`);
@@ -252,7 +298,8 @@ export function compile(
   const froms: string[] = [];
   const columns: string[] = [];
   for (const [index, root] of roots.entries()) {
-    if (root.field.is === 'value') throw new Error(`Query.${root.def.name} must be an object or a list`);
+    if (root.field.is === 'value' || root.field.is === 'part')
+      throw new Error(`Query.${root.def.name} must be an object or a list`);
     froms.push(
       `left join lateral ${joined(root.field, 'viewer', root.def, root.nodes, root.args)} r${index} on true`,
     );
@@ -267,9 +314,24 @@ export function compile(
   };
 }
 
+interface Member {
+  key: string;
+  sql: string;
+}
+
+const columnsOf = (fields: Member[]) =>
+  fields.map(({ key, sql }) => `${sql} as "${checked(key)}"`).join(', ');
+
 /** One JSON object with these keys. */
-const json = (fields: { key: string; sql: string }[]) =>
-  `(select row_to_json(o) from (select ${fields.map(({ key, sql }) => `${sql} as "${checked(key)}"`).join(', ')}) o)`;
+const json = (fields: Member[]) => `(select row_to_json(o) from (select ${columnsOf(fields)}) o)`;
+
+/** The same by a function call: where its members are aggregates, or so few that a subquery would cost more. */
+function built(fields: Member[]): string {
+  if (fields.length > maxBuilt) {
+    throw new Fault('TOO_MANY_FIELDS', `At most ${maxBuilt} fields may be asked of one Money or PageInfo.`);
+  }
+  return `json_build_object(${fields.map(({ key, sql }) => `'${checked(key)}', ${sql}`).join(', ')})`;
+}
 
 function checked(key: string): string {
   if (key.length <= maxKeyLength) return key;

@@ -32,6 +32,13 @@ interface ValueField {
   sql: (at: At) => string;
 }
 
+/** An object made of one value, such as money of pence; null when that is null. Its view's fields stand in for rows. */
+interface PartField {
+  is: 'part';
+  type: string;
+  sql: (at: At) => string;
+}
+
 /** One object (or null), or all objects of a list. `rows` is a query that returns the child view's rows. */
 interface ObjectField {
   is: 'one' | 'many';
@@ -57,7 +64,7 @@ interface NodeField {
   only?: string;
 }
 
-export type Field = ValueField | ObjectField | ConnectionField | NodeField;
+export type Field = ValueField | PartField | ObjectField | ConnectionField | NodeField;
 
 export interface View {
   /** SQL of the id of the person a row is about, given the row's alias: what the audit names. Null for other rows. */
@@ -141,23 +148,23 @@ export const children = (type: string, table: string, parentColumn: string, orde
       `select * from ${table} where ${parentColumn} = ${parent}.id and person_id = ${parent}.person_id order by ${order}`,
   );
 
-/** Money from a column or an expression of pence; null when that is null. */
-export const money = (pence: string | ((at: At) => string)): Field =>
-  one('Money', (at) => {
-    const sql = typeof pence === 'string' ? `${at.parent}.${pence}` : pence(at);
-    return `select pence from (select ${sql} as pence) m where pence is not null`;
-  });
+/** Money from a column of pence; null when that is null. */
+export const money = (pence: string): Field => ({
+  is: 'part',
+  type: 'Money',
+  sql: ({ parent }) => `${parent}.${pence}`,
+});
 
 /** An organisation that a column names. */
 export const organisation = (name = 'organisation_id'): Field =>
   one('Organisation', ({ parent }) => `select * from organisation where id = ${parent}.${name}`);
 
-/** Every Connection's `nodes`, `edges` and `pageInfo`, and every Money, is made in one way, by the compiler. */
+/** Money is made of pence: here `parent` is not a row but the value itself. */
 export const moneyView: View = plainView({
-  amount: value(({ parent }) => `(${parent}.pence::numeric / 100)::numeric(20, 2)::text`),
+  amount: value(({ parent }) => `(${parent}::numeric / 100)::numeric(20, 2)::text`),
   currency: value(() => `'GBP'::text`),
   formatted: value(
     ({ parent }) =>
-      `case when ${parent}.pence < 0 then '-' else '' end || to_char(abs(${parent}.pence)::numeric / 100, 'FM"£"999,999,999,999,990.00')`,
+      `case when ${parent} < 0 then '-' else '' end || to_char(abs(${parent})::numeric / 100, 'FM"£"999,999,999,999,990.00')`,
   ),
 });

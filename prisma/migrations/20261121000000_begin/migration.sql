@@ -519,12 +519,6 @@ CREATE INDEX "budget_person_id_idx" ON "budget"("person_id");
 CREATE UNIQUE INDEX "budget_link_id_external_id_key" ON "budget"("link_id", "external_id");
 
 -- CreateIndex
-CREATE INDEX "funding_line_person_id_idx" ON "funding_line"("person_id");
-
--- CreateIndex
-CREATE INDEX "ledger_account_person_id_idx" ON "ledger_account"("person_id");
-
--- CreateIndex
 CREATE UNIQUE INDEX "ledger_account_budget_id_source_kind_key" ON "ledger_account"("budget_id", "source", "kind");
 
 -- CreateIndex
