@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { Connectors } from '../jobs/connector.ts';
 import { ComeBackLater, defineJob, handleJob, type JobQueue, openJobQueue } from '../jobs/queue.ts';
 import { SourceFault } from '../jobs/source/page.ts';
-import { requestSync } from '../jobs/sync.ts';
+import { requestSync, syncHandler } from '../jobs/sync.ts';
 import { startWorker } from '../jobs/worker.ts';
 import { lockSource } from '../src/intake/run.ts';
 import { putOrganisation, putSource } from '../src/intake/source.ts';
@@ -182,6 +182,26 @@ describe('the sync of a source', () => {
     );
     expect(rows).toEqual([{ mended: true }]);
     await worker.close();
+  });
+
+  test('fails when the last try fails, and a bug shows no more than that it is one', async () => {
+    const stopping = new AbortController().signal;
+    const handle = syncHandler({ database, connectors, log, now: () => new Date(), stopping });
+    answers = [fails('SOURCE_DOWN', 'No answer'), () => Promise.reject(new Error('Iris Holloway'))];
+    const attempt = { askedAt: new Date(), last: true };
+    await expect(handle({ sourceId }, attempt)).rejects.toThrow('SOURCE_DOWN: No answer');
+    await expect(handle({ sourceId }, attempt)).rejects.toThrow();
+    const { rows } = await database.pool.query(
+      'select status, error_code, error, finished_at is not null as over from sync_run order by started_at',
+    );
+    expect(rows).toEqual([
+      { status: 'FAILED', error_code: 'SOURCE_DOWN', error: 'No answer', over: true },
+      { status: 'FAILED', error_code: 'UNEXPECTED', error: 'The log of the worker says more.', over: true },
+    ]);
+    // The next run goes on, and a request that was made before it began is thereby answered.
+    expect(await handle({ sourceId }, { askedAt: new Date(0), last: false })).toEqual({ outcome: 'DONE' });
+    expect(await handle({ sourceId }, { askedAt: new Date(0), last: false })).toEqual({ outcome: 'LEFT' });
+    expect(await runs()).toHaveLength(3);
   });
 
   test('comes back when a busy source says, and no sooner, whoever asks', async () => {

@@ -160,7 +160,7 @@ export function compile(
       const columns = columnsOf(members(type, alias, subFields(type, nodes)));
       const from = `from (${field.rows(at)}) ${alias}`;
       return field.is === 'one'
-        ? `(select row_to_json(o) from (select ${columns} ${from} limit 1) o)`
+        ? `(select row_to_json(o) from (select ${columns} ${from}) o)`
         : `(select coalesce(json_agg(o), '[]') from (select ${columns} ${from}) o)`;
     }
     return `(select j from ${joined(field, parent, def, nodes)} v)`;
@@ -185,7 +185,7 @@ export function compile(
     }
     const row = object(type, alias, subFields(type, nodes));
     if (field.is === 'one') {
-      return `(select ${row} as j, array[${people}] as people from (${field.rows(at)}) ${alias} limit 1)`;
+      return `(select ${row} as j, array[${people}] as people from (${field.rows(at)}) ${alias})`;
     }
     return `(select coalesce(json_agg(${row}), '[]') as j, array_agg(${people}) as people from (${field.rows(at)}) ${alias})`;
   }

@@ -39,7 +39,7 @@ interface PartField {
   sql: (at: At) => string;
 }
 
-/** One object (or null), or all objects of a list. `rows` is a query that returns the child view's rows. */
+/** One object (or null), or all objects of a list. `rows` is a query of the child view's rows: for `one`, at most one. */
 interface ObjectField {
   is: 'one' | 'many';
   type: string;

@@ -19,6 +19,7 @@ import { migrate } from '../../prisma/migrate.ts';
 import { startEmbeddedPostgres } from '../../src/platform/embedded.ts';
 import { countPeople, makePeople } from './data.ts';
 import { measureReads, type Question } from './reads.ts';
+import { measureSync } from './sync.ts';
 
 const { values: given } = parseArgs({
   options: {
@@ -67,9 +68,17 @@ try {
         withPeer: !given['no-peer'],
         tell,
       }))),
+    ...(only.includes('sync') && {
+      sync: await measureSync({ url: postgres.url, rounds: Number(given.rounds), tell }),
+    }),
   };
   if (given.json) console.log(JSON.stringify(results));
-  else console.table(results);
+  else
+    for (const [operation, figures] of Object.entries(results)) {
+      console.log(operation);
+      for (const [name, figure] of Object.entries(figures))
+        console.log(`  ${name.padEnd(18)} ${figure ?? 'not measured'}`);
+    }
 } finally {
   await postgres.stop();
   if (!given.keep) await rm(dataDir, { recursive: true, force: true });

@@ -15,7 +15,7 @@ const charityPeople = 80;
 export async function makePeople(client: pg.Client, people: number): Promise<void> {
   await client.query('begin');
   await client.query(`set local work_mem = '256MB'; set local maintenance_work_mem = '512MB'`);
-  for (const statement of organisations) await client.query(statement);
+  await makeSources(client);
   await client.query(cast, [people]);
   for (const statement of [...records, ...budgets]) await client.query(statement);
 
@@ -32,6 +32,15 @@ export async function makePeople(client: pg.Client, people: number): Promise<voi
   await client.query('commit');
   await client.query('vacuum (analyze)');
   await checkBalances(client);
+}
+
+/** The organisations and their two systems; gives the id of the NHS one. */
+export async function makeSources(client: pg.Client | pg.Pool): Promise<string> {
+  for (const statement of organisations) await client.query(statement);
+  const { rows } = await client.query<{ id: string }>(
+    `select id from source_system where code = 'bench-nhs'`,
+  );
+  return rows[0]!.id;
 }
 
 /** How many people the database holds already. */

@@ -92,12 +92,12 @@ function keepAsking(
         const head = Buffer.concat(received);
         const headEnd = head.indexOf('\r\n\r\n') + 4;
         if (headEnd < 4) return;
-        const length = /^content-length: *(\d+)/im.exec(head.latin1Slice(0, headEnd))?.[1];
+        const length = /^content-length: *(\d+)/im.exec(head.toString('latin1', 0, headEnd))?.[1];
         if (length === undefined) return socket.destroy(new Error(`${target.name} sent no content-length`));
         missing = headEnd + Number(length) - head.length;
         const isAnswer =
-          head.latin1Slice(0, 12) === 'HTTP/1.1 200' &&
-          head.latin1Slice(headEnd, headEnd + target.answer.length) === target.answer;
+          head.toString('latin1', 0, 12) === 'HTTP/1.1 200' &&
+          head.toString('latin1', headEnd, headEnd + target.answer.length) === target.answer;
         if (!isAnswer) total.failures += 1;
         total.bytes += Number(length);
       } else missing -= chunk.length;

@@ -10,6 +10,7 @@ import pg from 'pg';
 import { demoDocuments, demoToken, openDemoKey } from '../../src/demo/issuer.ts';
 import { type Child, startChild } from './child.ts';
 import { icb } from './data.ts';
+import { median, rounded } from './figure.ts';
 import type { Measured, Round, Target } from './load.ts';
 import { hubDocuments, peerCursorDocument, peerDocuments } from './operation.ts';
 
@@ -95,10 +96,15 @@ async function startIssuer(dataDir: string) {
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const persona = { sub: 'bench', name: 'Bench', tandem_role: 'CARE_COORDINATOR', organisation: icb };
   const token = await demoToken(persona, { issuer, audience, key, now: new Date() });
-  return { issuer, token, stop: () => new Promise((done) => {
+  return {
+    issuer,
+    token,
+    stop: () =>
+      new Promise((done) => {
         server.close(done);
         server.closeAllConnections();
-      }) };
+      }),
+  };
 }
 
 const peerFolder = fileURLToPath(new URL('peer', import.meta.url));
@@ -238,8 +244,12 @@ async function answerOf({ port, path, headers, body, questions }: Target, index:
 async function compare(question: Question, { hub, floor, postgraphile }: Targets): Promise<void> {
   for (let index = 0; index < Math.min(compared, hub.questions.length); index++) {
     const asked = await answerOf(hub, index);
-    if (!isDeepStrictEqual(asked, await answerOf(floor, index)))
-      { console.log(JSON.stringify(asked,null,1)); console.log("=====FLOOR"); console.log(JSON.stringify(await answerOf(floor,index),null,1)); throw new Error(`The hub and the floor do not give the same ${question}`);}
+    if (!isDeepStrictEqual(asked, await answerOf(floor, index))) {
+      console.log(JSON.stringify(asked, null, 1));
+      console.log('=====FLOOR');
+      console.log(JSON.stringify(await answerOf(floor, index), null, 1));
+      throw new Error(`The hub and the floor do not give the same ${question}`);
+    }
     if (postgraphile === undefined) continue;
     const missing = missingIn(await answerOf(postgraphile, index), asked);
     if (missing.length > 0)
@@ -249,9 +259,8 @@ async function compare(question: Question, { hub, floor, postgraphile }: Targets
 
 /** Names, days, texts and identifiers that one answer holds and the other does not; sums PostGraphile cannot give. */
 function missingIn(answer: unknown, wanted: unknown): string[] {
-  const counted = new Map<string, number>();
-  for (const text of textsIn(answer)) counted.set(text, (counted.get(text) ?? 0) + 1);
-  return textsIn(wanted).filter((text) => !counted.has(text));
+  const there = new Set(textsIn(answer));
+  return textsIn(wanted).filter((text) => !there.has(text));
 }
 
 const given = new Set([
@@ -324,11 +333,3 @@ async function inTurns(
 }
 
 const perSecond = ({ requests, seconds }: Measured) => requests / seconds;
-
-export function median(values: number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
-export const rounded = (value: number, digits = 0) => Number(value.toFixed(digits));

@@ -525,9 +525,6 @@ CREATE UNIQUE INDEX "ledger_account_budget_id_source_kind_key" ON "ledger_accoun
 CREATE UNIQUE INDEX "ledger_transfer_reversed_once" ON "ledger_transfer"("reverses_id");
 
 -- CreateIndex
-CREATE INDEX "ledger_transfer_budget_id_effective_on_id_idx" ON "ledger_transfer"("budget_id", "effective_on" DESC, "id" DESC);
-
--- CreateIndex
 CREATE INDEX "ledger_transfer_external_id_budget_id_idx" ON "ledger_transfer"("external_id", "budget_id");
 
 -- CreateIndex
@@ -723,6 +720,11 @@ end
 $$;
 create trigger person_renamed after update of sort_name on person for each row
   when (old.sort_name is distinct from new.sort_name) execute function person_renamed();
+
+-- It covers what a page of transfers shows: they arrive in the order of time, so those of one budget lie far apart in
+-- the table.
+create index ledger_transfer_page on ledger_transfer (budget_id, effective_on desc, id desc)
+  include (person_id, kind, source, pence, recorded_at, reverses_id);
 
 -- What waits to be relayed, and what waits to be mended, is little beside all there was.
 create index outbox_to_relay on outbox (id) where relayed_at is null;

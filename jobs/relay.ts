@@ -1,0 +1,31 @@
+/** Brings what commands announced, in the order in which they did, to whoever must act on it. */
+import type pg from 'pg';
+import { z } from 'zod';
+import type { JobQueue } from './queue.ts';
+import { sync } from './sync.ts';
+
+/** Topics that cause a job. What nobody waits for is passed over: its rows tell what happened, and stay. */
+const routes: Record<string, (queue: JobQueue, payload: unknown) => Promise<void>> = {
+  'sync.requested': (queue, payload) => queue.add(sync, z.object({ sourceId: z.uuid() }).parse(payload)),
+};
+
+const batch = 100;
+
+/**
+ * Relays what has been committed since, and gives how many rows that were. A row is marked after its job is in the
+ * queue, so a process that dies in between adds the job again: jobs may come twice.
+ */
+export async function relay(pool: pg.Pool, queue: JobQueue): Promise<number> {
+  const { rows } = await pool.query<{ id: bigint; topic: string; payload: unknown }>(
+    'select id, topic, payload from outbox where relayed_at is null order by id limit $1',
+    [batch],
+  );
+  for (const { topic, payload } of rows) await routes[topic]?.(queue, payload);
+  if (rows.length > 0) {
+    await pool.query(
+      'update outbox set relayed_at = now() where id = any($1::bigint[]) and relayed_at is null',
+      [rows.map(({ id }) => String(id))],
+    );
+  }
+  return rows.length;
+}

@@ -1,0 +1,40 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+
+/** As many as there are to make, and not to measure: what the figures are says nothing here, that they come does. */
+test('the benchmark runs, compares the hub with the floor and counts its statements', async () => {
+  const bench = fileURLToPath(new URL('bench/bench.ts', import.meta.url));
+  const few = ['--people', '150', '--seconds', '0.2', '--rounds', '1', '--no-peer', '--json'];
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', bench, ...few]);
+  const figure = expect.any(Number);
+  const read = {
+    hubRps: figure,
+    floorRps: figure,
+    postgraphileRps: null,
+    vsFloor: figure,
+    vsPostgraphile: null,
+    p50Ms: figure,
+    p99Ms: figure,
+    sqlPerRequest: figure,
+    rssMb: figure,
+  };
+  const results = JSON.parse(stdout);
+  expect(results).toEqual({
+    record: read,
+    caseload: read,
+    sync: {
+      rowsPerS: figure,
+      unchangedRowsPerS: figure,
+      vsCopyMerge: figure,
+      rssMb: figure,
+      rssMbAtFirst: figure,
+    },
+  });
+  // One statement reads, and the audit of several requests is written together.
+  for (const { sqlPerRequest } of [results.record, results.caseload]) {
+    expect(sqlPerRequest).toBeGreaterThan(1);
+    expect(sqlPerRequest).toBeLessThanOrEqual(2);
+  }
+}, 60_000);

@@ -1,0 +1,54 @@
+/** The intake beside COPY and merge, on a database of its own in the same cluster. */
+import pg from 'pg';
+import { migrate } from '../../prisma/migrate.ts';
+import { startChild } from './child.ts';
+import { median, rounded } from './figure.ts';
+import type { IntakeFigures } from './intake.ts';
+
+export interface SyncFigures {
+  rowsPerS: number;
+  unchangedRowsPerS: number;
+  vsCopyMerge: number;
+  /** The most that the syncing process took, and what it took in its first round. */
+  rssMb: number;
+  rssMbAtFirst: number;
+}
+
+export async function measureSync({
+  url,
+  rounds,
+  tell,
+}: {
+  url: string;
+  rounds: number;
+  tell: (line: string) => void;
+}): Promise<SyncFigures> {
+  const own = new URL(url);
+  own.pathname = '/tandem_intake';
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query('drop database if exists tandem_intake with (force)');
+    await client.query('create database tandem_intake');
+    await migrate(own.href);
+    const child = await startChild<IntakeFigures>('intake.ts', [own.href, String(rounds)]);
+    await child.stop();
+    const { fresh, unchanged, copyMerge, rssMb } = child.hello;
+    for (const [round, rate] of fresh.entries()) {
+      tell(
+        `  intake ${rate.toFixed(0).padStart(6)} rows/s  unchanged ${unchanged[round]!.toFixed(0)}  ` +
+          `COPY and merge ${copyMerge[round]!.toFixed(0)}  ${rssMb[round]!.toFixed(0)} MB`,
+      );
+    }
+    return {
+      rowsPerS: rounded(median(fresh)),
+      unchangedRowsPerS: rounded(median(unchanged)),
+      vsCopyMerge: rounded(median(fresh) / median(copyMerge), 3),
+      rssMb: rounded(Math.max(...rssMb)),
+      rssMbAtFirst: rounded(rssMb[0]!),
+    };
+  } finally {
+    await client.query('drop database if exists tandem_intake with (force)');
+    await client.end();
+  }
+}
