@@ -12,20 +12,22 @@ const routes: Record<string, (queue: JobQueue, payload: unknown) => Promise<void
 const batch = 100;
 
 /**
- * Relays what has been committed since, and gives how many rows that were. A row is marked after its job is in the
- * queue, so a process that dies in between adds the job again: jobs may come twice.
+ * Relays all that has been committed. A row is marked after its job is in the queue, so a process that dies in between
+ * adds the job again: jobs may come twice.
  */
-export async function relay(pool: pg.Pool, queue: JobQueue): Promise<number> {
+export async function relayAll(pool: pg.Pool, queue: JobQueue): Promise<void> {
+  for (let relayed = batch; relayed === batch; ) relayed = await relay(pool, queue);
+}
+
+async function relay(pool: pg.Pool, queue: JobQueue): Promise<number> {
   const { rows } = await pool.query<{ id: bigint; topic: string; payload: unknown }>(
     'select id, topic, payload from outbox where relayed_at is null order by id limit $1',
     [batch],
   );
+  if (rows.length === 0) return 0;
   for (const { topic, payload } of rows) await routes[topic]?.(queue, payload);
-  if (rows.length > 0) {
-    await pool.query(
-      'update outbox set relayed_at = now() where id = any($1::bigint[]) and relayed_at is null',
-      [rows.map(({ id }) => String(id))],
-    );
-  }
+  await pool.query('update outbox set relayed_at = now() where id = any($1::bigint[]) and relayed_at is null', [
+    rows.map(({ id }) => String(id)),
+  ]);
   return rows.length;
 }

@@ -4,8 +4,11 @@ import type { Database } from '../src/platform/database.ts';
 import type { Log } from '../src/platform/log.ts';
 import { connectors as allConnectors, type Connectors } from './connector.ts';
 import { handleJob, openJobQueue } from './queue.ts';
+import { relayAll } from './relay.ts';
 import { sync, syncHandler } from './sync.ts';
 
+/** How soon what a command announced is brought to whoever must act on it. */
+const relayMs = 250;
 /** How soon the runs of a dead worker are taken up by another. */
 const takeUpMs = 3_000;
 /** How soon what was lost with the queue, or a new source, is scheduled. */
@@ -47,7 +50,11 @@ export async function startWorker({
   const working = await queue.work([handler], log);
   await takeUp(true);
   await schedule();
-  const timers = [every(takeUpMs, () => takeUp(false)), every(scheduleMs, schedule)];
+  const timers = [
+    every(relayMs, () => relayAll(pool, queue)),
+    every(takeUpMs, () => takeUp(false)),
+    every(scheduleMs, schedule),
+  ];
 
   /** Again and again, but never twice at a time; a database or queue that is away comes back. */
   function every(ms: number, work: () => Promise<void>) {

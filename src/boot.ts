@@ -8,6 +8,7 @@ import { loadOrganisations } from '../prisma/reference.ts';
 import { openSignIn } from './access/sign-in.ts';
 import { startDemo } from './demo/demo.ts';
 import { demoDocuments, demoIssuerUrl, openDemoKey } from './demo/issuer.ts';
+import { askForSync } from './intake/request.ts';
 import { hasRealSources, putOrganisation, putSource } from './intake/source.ts';
 import { type Database, openDatabase } from './platform/database.ts';
 import { londonDay } from './platform/day.ts';
@@ -76,6 +77,7 @@ export async function boot(
       opened.push(demo.close);
       for (const organisation of demo.organisations) await putOrganisation(database.pool, organisation);
       for (const source of demo.sources) await putSource(database.pool, source);
+      await askForSync(database.pool, []);
     }
     if (parts.api) {
       const issuer = oidcIssuer ?? demoIssuerUrl(port);

@@ -69,7 +69,7 @@ try {
         tell,
       }))),
     ...(only.includes('sync') && {
-      sync: await measureSync({ url: postgres.url, rounds: Number(given.rounds), tell }),
+      sync: await measureSync({ url: postgres.url, rounds: Number(given.rounds), people, tell }),
     }),
   };
   if (given.json) console.log(JSON.stringify(results));

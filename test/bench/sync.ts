@@ -17,10 +17,12 @@ export interface SyncFigures {
 export async function measureSync({
   url,
   rounds,
+  people,
   tell,
 }: {
   url: string;
   rounds: number;
+  people: number;
   tell: (line: string) => void;
 }): Promise<SyncFigures> {
   const own = new URL(url);
@@ -31,7 +33,7 @@ export async function measureSync({
     await client.query('drop database if exists tandem_intake with (force)');
     await client.query('create database tandem_intake');
     await migrate(own.href);
-    const child = await startChild<IntakeFigures>('intake.ts', [own.href, String(rounds)]);
+    const child = await startChild<IntakeFigures>('intake.ts', [own.href, String(rounds), String(people)]);
     await child.stop();
     const { fresh, unchanged, copyMerge, rssMb } = child.hello;
     for (const [round, rate] of fresh.entries()) {
