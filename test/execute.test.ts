@@ -263,7 +263,9 @@ function undescribed(of: GraphQLSchema): string[] {
       for (const field of Object.values(type.getFields())) {
         if (!field.description) missing.push(`${type.name}.${field.name}`);
         const args: readonly GraphQLArgument[] = 'args' in field ? field.args : [];
-        missing.push(...args.filter((a) => !a.description).map((a) => `${type.name}.${field.name}(${a.name})`));
+        missing.push(
+          ...args.filter((a) => !a.description).map((a) => `${type.name}.${field.name}(${a.name})`),
+        );
       }
     }
     return missing;

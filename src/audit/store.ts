@@ -14,6 +14,8 @@ export interface AuditEvent {
   /** What was asked for, such as `person,caseload`, or the command. Never a value of the request. */
   object: string;
   outcome: 'FOUND' | 'NOTHING' | 'DONE' | 'REFUSED' | 'FAILED';
+  /** Why, in the words of whoever did it, where they were asked. */
+  reason?: string;
   /** The people whose records were touched. */
   personIds: string[];
 }
@@ -29,10 +31,10 @@ export interface Audit {
 const maxWaiting = 10_000;
 
 const insert = `
-  insert into audit_event (at, request_id, subject, role, organisation, action, object, outcome, person_ids)
-  select at, request_id, subject, role, organisation, action, object, outcome, person_ids
+  insert into audit_event (at, request_id, subject, role, organisation, action, object, outcome, reason, person_ids)
+  select at, request_id, subject, role, organisation, action, object, outcome, reason, person_ids
     from json_to_recordset($1::json) as e(at timestamptz, request_id uuid, subject text, role text, organisation text,
-      action text, object text, outcome text, person_ids uuid[])`;
+      action text, object text, outcome text, reason text, person_ids uuid[])`;
 
 /** The statement that inserts events, and its one parameter: for a command's own transaction, or the batch of reads. */
 export function eventsStatement(events: AuditEvent[]): { text: string; values: [string] } {

@@ -2,12 +2,8 @@
  * Two records that turn out to be one person are made one by a person's decision, and it can be undone. What moves is
  * the links, with all that hangs on them; the emptied record stays, seen by nobody, to take its own back.
  */
-import { type AuditEvent, eventsStatement } from '../audit/store.ts';
-import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import type { Prisma } from '../generated/prisma/client.ts';
 import { derive, matchingLock } from './store.ts';
-
-/** Who decides, when, and in which request. */
-export type Decider = Pick<AuditEvent, 'at' | 'requestId' | 'viewer'>;
 
 export type MergeRefusal =
   /** From and into are one record. */
@@ -21,25 +17,22 @@ export type MergeRefusal =
 export type MergeResult = { done: true; linkIds: string[] } | { done: false; code: MergeRefusal };
 
 export async function mergePeople(
-  prisma: PrismaClient,
-  decider: Decider,
-  { fromPersonId, intoPersonId, reason }: { fromPersonId: string; intoPersonId: string; reason: string },
+  tx: Prisma.TransactionClient,
+  { fromPersonId, intoPersonId }: { fromPersonId: string; intoPersonId: string },
 ): Promise<MergeResult> {
   const refuse = (code: MergeRefusal): MergeResult => ({ done: false, code });
   if (fromPersonId === intoPersonId) return refuse('SAME_PERSON');
-  return prisma.$transaction(async (tx) => {
-    if ((await lockPeople(tx, [fromPersonId, intoPersonId])) < 2) return refuse('PERSON_NOT_FOUND');
-    const links = await tx.personLink.findMany({ where: { personId: { in: [fromPersonId, intoPersonId] } } });
-    const moving = links.filter((link) => link.personId === fromPersonId);
-    if (moving.length === 0 || moving.length === links.length) return refuse('RECORD_EMPTY');
-    if (moving.some((link) => link.mergedFromId !== null)) return refuse('HOLDS_MERGED_RECORD');
-    await tx.$executeRaw`set constraints all deferred`;
-    const moved = { personId: intoPersonId, mergedFromId: fromPersonId };
-    await tx.personLink.updateMany({ where: { personId: fromPersonId }, data: moved });
-    await tx.personIdentifier.updateMany({ where: { personId: fromPersonId }, data: moved });
-    await settle(tx, decider, `mergePeople: ${reason}`, [intoPersonId, fromPersonId]);
-    return { done: true, linkIds: moving.map((link) => link.id) };
-  });
+  if ((await lockPeople(tx, [fromPersonId, intoPersonId])) < 2) return refuse('PERSON_NOT_FOUND');
+  const links = await tx.personLink.findMany({ where: { personId: { in: [fromPersonId, intoPersonId] } } });
+  const moving = links.filter((link) => link.personId === fromPersonId);
+  if (moving.length === 0 || moving.length === links.length) return refuse('RECORD_EMPTY');
+  if (moving.some((link) => link.mergedFromId !== null)) return refuse('HOLDS_MERGED_RECORD');
+  await tx.$executeRaw`set constraints all deferred`;
+  const moved = { personId: intoPersonId, mergedFromId: fromPersonId };
+  await tx.personLink.updateMany({ where: { personId: fromPersonId }, data: moved });
+  await tx.personIdentifier.updateMany({ where: { personId: fromPersonId }, data: moved });
+  await settle(tx, [intoPersonId, fromPersonId]);
+  return { done: true, linkIds: moving.map((link) => link.id) };
 }
 
 export type UnmergeResult =
@@ -51,33 +44,30 @@ export type UnmergeResult =
  * under it since, and with links that were matched by an NHS number which the merge had brought.
  */
 export async function unmergePeople(
-  prisma: PrismaClient,
-  decider: Decider,
-  { linkId, reason }: { linkId: string; reason: string },
+  tx: Prisma.TransactionClient,
+  { linkId }: { linkId: string },
 ): Promise<UnmergeResult> {
-  return prisma.$transaction(async (tx) => {
-    await tx.$executeRaw`select pg_advisory_xact_lock(${matchingLock})`;
-    const link = await tx.personLink.findFirst({ where: { id: linkId } });
-    if (!link?.mergedFromId) return { done: false, code: 'NOT_MERGED' };
-    const { personId, mergedFromId } = link;
-    await lockPeople(tx, [personId, mergedFromId]);
-    const moving = await tx.personLink.findMany({ where: { personId, mergedFromId } });
-    await tx.$executeRaw`set constraints all deferred`;
-    const restored = { personId: mergedFromId, mergedFromId: null };
-    await tx.personLink.updateMany({ where: { personId, mergedFromId }, data: restored });
-    await tx.personIdentifier.updateMany({ where: { personId, mergedFromId }, data: restored });
-    await tx.$executeRaw`
-      update person_identifier i set person_id = ${mergedFromId}::uuid
-        from person_link l
-        join source_system s on s.id = l.source_id
-        join organisation o on o.id = s.organisation_id
-       where l.person_id = ${mergedFromId}::uuid and i.person_id = ${personId}::uuid
-         and (i.system = 'COUNCIL_ID' and i.issuer = o.ods_code and i.value = l.external_id
-              or i.system = 'NHS_NUMBER' and i.value = l.nhs_number and not exists (
-                select from person_link other where other.person_id = i.person_id and other.nhs_number = i.value))`;
-    await settle(tx, decider, `unmergePeople: ${reason}`, [personId, mergedFromId]);
-    return { done: true, linkIds: moving.map(({ id }) => id), personId, fromPersonId: mergedFromId };
-  });
+  await tx.$executeRaw`select pg_advisory_xact_lock(${matchingLock})`;
+  const link = await tx.personLink.findFirst({ where: { id: linkId } });
+  if (!link?.mergedFromId) return { done: false, code: 'NOT_MERGED' };
+  const { personId, mergedFromId } = link;
+  await lockPeople(tx, [personId, mergedFromId]);
+  const moving = await tx.personLink.findMany({ where: { personId, mergedFromId } });
+  await tx.$executeRaw`set constraints all deferred`;
+  const restored = { personId: mergedFromId, mergedFromId: null };
+  await tx.personLink.updateMany({ where: { personId, mergedFromId }, data: restored });
+  await tx.personIdentifier.updateMany({ where: { personId, mergedFromId }, data: restored });
+  await tx.$executeRaw`
+    update person_identifier i set person_id = ${mergedFromId}::uuid
+      from person_link l
+      join source_system s on s.id = l.source_id
+      join organisation o on o.id = s.organisation_id
+     where l.person_id = ${mergedFromId}::uuid and i.person_id = ${personId}::uuid
+       and (i.system = 'COUNCIL_ID' and i.issuer = o.ods_code and i.value = l.external_id
+            or i.system = 'NHS_NUMBER' and i.value = l.nhs_number and not exists (
+              select from person_link other where other.person_id = i.person_id and other.nhs_number = i.value))`;
+  await settle(tx, [personId, mergedFromId]);
+  return { done: true, linkIds: moving.map(({ id }) => id), personId, fromPersonId: mergedFromId };
 }
 
 /** Locks the records in the order of their ids, so that two merges cannot wait for each other; how many there are. */
@@ -89,20 +79,11 @@ async function lockPeople(tx: Prisma.TransactionClient, ids: string[]): Promise<
 }
 
 /** Works out anew what the records show, and tells of it. */
-async function settle(
-  tx: Prisma.TransactionClient,
-  decider: Decider,
-  object: string,
-  personIds: string[],
-): Promise<void> {
+async function settle(tx: Prisma.TransactionClient, personIds: string[]): Promise<void> {
   await tx.$executeRaw`set constraints all immediate`;
   for (const statement of Object.values(derive)) await tx.$executeRawUnsafe(statement, personIds);
   await tx.$executeRaw`
     update role_on_record r set sort_name = p.sort_name from person p
      where p.id = r.person_id and r.sort_name <> p.sort_name and r.person_id = any(${personIds}::uuid[])`;
   await tx.outbox.create({ data: { topic: 'person.changed', payload: { personIds } } });
-  const { text, values } = eventsStatement([
-    { ...decider, action: 'CHANGE', object, outcome: 'DONE', personIds },
-  ]);
-  await tx.$executeRawUnsafe(text, ...values);
 }

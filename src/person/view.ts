@@ -21,6 +21,7 @@ import {
 } from '../read/view.ts';
 
 export const personPrefix = 'per';
+export const linkPrefix = 'lnk';
 
 /** One row for each system that knows the person, and for a side of which none does, one that says so. */
 const sources = ({ parent }: At) => `
@@ -131,7 +132,7 @@ export const personViews: Views = {
     status: column('status'),
   }),
   PersonSource: personView({
-    id: globalId('lnk'),
+    id: globalId(linkPrefix),
     side: column('side'),
     availability: column('availability'),
     asAt: instant('as_at'),

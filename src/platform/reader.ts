@@ -103,7 +103,9 @@ export function openReader(config: pg.ClientConfig): Reader {
     async close() {
       closed = true;
       for (const wake of waiting.splice(0)) wake();
-      await Promise.all(open.splice(0).map((lane) => lane.ready.then(() => lane.client.end()).catch(() => {})));
+      await Promise.all(
+        open.splice(0).map((lane) => lane.ready.then(() => lane.client.end()).catch(() => {})),
+      );
     },
   };
 }

@@ -6,13 +6,15 @@ import { createHash } from 'node:crypto';
 import type { Viewer, ViewerRole } from '../access/viewer.ts';
 import { type AuditEvent, eventsStatement } from '../audit/store.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import { londonDay } from '../platform/day.ts';
 import { Fault } from '../platform/fault.ts';
 
 /** A command's own transaction, and who gave the command. */
 export interface CommandContext {
   tx: Prisma.TransactionClient;
   viewer: Viewer;
-  now: Date;
+  /** In Europe/London. */
+  today: string;
 }
 
 export interface CommandTools {
@@ -35,11 +37,18 @@ export class UserFault extends Fault {
   }
 }
 
+interface Done<Result> {
+  result: Result;
+  /** The people whose records it touched. */
+  personIds: string[];
+  reason?: string;
+}
+
 export interface Command<Input, Result> {
   name: string;
   may: (role: ViewerRole) => boolean;
-  /** Decides and writes. `personIds` are the people whose records it touched; the rest is the payload: ids only. */
-  run: (context: CommandContext, input: Input) => Promise<{ result: Result; personIds: string[] }>;
+  /** Decides and writes. `result` is the payload, ids only; the rest is for the audit. */
+  run: (context: CommandContext, input: Input) => Promise<Done<Result>>;
 }
 
 type Keyed = { idempotencyKey: string };
@@ -48,14 +57,14 @@ type Keyed = { idempotencyKey: string };
 export function mutation<Input extends Keyed, Result extends object>(command: Command<Input, Result>) {
   return async (_source: unknown, { input }: { input: Input }, asked: Asked) => {
     if (!command.may(asked.viewer.role)) {
-      await record(asked.tools.prisma, command.name, 'REFUSED', asked, []);
+      await record(asked.tools.prisma, command.name, 'REFUSED', asked);
       throw new Fault('FORBIDDEN', 'Your role may not do this.');
     }
     try {
       return { ...(await runOnce(command, input, asked)), userErrors: [] };
     } catch (error) {
       if (!(error instanceof UserFault)) throw error;
-      await record(asked.tools.prisma, command.name, 'FAILED', asked, []);
+      await record(asked.tools.prisma, command.name, 'FAILED', asked);
       return { userErrors: [{ code: error.code, message: error.message, field: error.field }] };
     }
   };
@@ -87,9 +96,9 @@ async function runOnce<Input extends Keyed, Result extends object>(
         'idempotencyKey',
       );
     }
-    const { result, personIds } = await command.run({ tx, viewer, now: now() }, input);
+    const { result, ...touched } = await command.run({ tx, viewer, today: londonDay(now()) }, input);
     await tx.commandReceipt.update({ where: id, data: { result: result as Prisma.InputJsonObject } });
-    await record(tx, command.name, 'DONE', asked, personIds);
+    await record(tx, command.name, 'DONE', asked, touched);
     return result;
   });
 }
@@ -99,10 +108,10 @@ async function record(
   object: string,
   outcome: AuditEvent['outcome'],
   { viewer, requestId, now }: Asked,
-  personIds: string[],
+  touched: Pick<AuditEvent, 'personIds' | 'reason'> = { personIds: [] },
 ) {
   const { text, values } = eventsStatement([
-    { at: now(), requestId, viewer, action: 'CHANGE', object, outcome, personIds },
+    { at: now(), requestId, viewer, action: 'CHANGE', object, outcome, ...touched },
   ]);
   await tx.$executeRawUnsafe(text, ...values);
 }

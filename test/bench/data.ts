@@ -16,13 +16,12 @@ export async function makePeople(client: pg.Client, people: number): Promise<voi
   await client.query('begin');
   await client.query(`set local work_mem = '256MB'; set local maintenance_work_mem = '512MB'`);
   await makeSources(client);
-  await client.query(cast, [people]);
-  for (const statement of [...records, ...budgets]) await client.query(statement);
-
-  // Each transfer would be checked, indexed and posted by itself: keys and indexes are taken off and put back, which
-  // checks all, and the balances are summed at the end, as the trigger would have.
+  // Each row would be checked and each transfer indexed and posted by itself: keys and indexes are taken off and put
+  // back, which checks all, and the balances are summed at the end, as the trigger would have.
   const { rows: taken } = await client.query<{ off: string; back: string }>(takenOff);
   for (const { off } of taken) await client.query(off);
+  await client.query(cast, [people]);
+  for (const statement of [...records, ...budgets]) await client.query(statement);
   await client.query('alter table ledger_transfer disable trigger ledger_transfer_posted');
   await client.query(transfers);
   await client.query(balances);
@@ -197,9 +196,9 @@ select t.person_id, t.budget_id, a.id, z.id, t.kind::transfer_kind, t.source, t.
  order by t.k, t.n`;
 
 const takenOff = `
-select format('alter table ledger_transfer drop constraint %I', conname) as off,
-       format('alter table ledger_transfer add constraint %I %s', conname, pg_get_constraintdef(oid)) as back
-  from pg_constraint where conrelid = 'ledger_transfer'::regclass and contype = 'f'
+select format('alter table %s drop constraint %I', conrelid::regclass, conname) as off,
+       format('alter table %s add constraint %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) as back
+  from pg_constraint where contype = 'f' and connamespace = 'public'::regnamespace
 union all
 select format('drop index %I', indexname), indexdef
   from pg_indexes where tablename = 'ledger_transfer' and indexname <> 'ledger_transfer_pkey'`;

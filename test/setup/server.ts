@@ -30,12 +30,6 @@ export default async function setup(project: TestProject) {
     ? { url: given, stop: async () => {} }
     : await startEmbeddedPostgres({ dataDir: folder, settings: fast });
   const prefix = `tandem_test_${randomBytes(4).toString('hex')}_`;
-  const redis = process.env.REDIS_URL
-    ? { url: process.env.REDIS_URL, stop: async () => {} }
-    : await startRedis();
-  if (!redis)
-    console.log('No REDIS_URL, redis-server or valkey-server here: the tests that need Redis are not run.');
-
   const template = new URL(server.url);
   template.pathname = `${prefix}template`;
   await onServer(server.url, (client) => client.query(`create database ${prefix}template`));
@@ -46,6 +40,12 @@ export default async function setup(project: TestProject) {
     client.query(`create database ${prefix}demo template ${prefix}template`),
   );
   await fillWithDemo(demo.href);
+
+  const redis = process.env.REDIS_URL
+    ? { url: process.env.REDIS_URL, stop: async () => {} }
+    : await startRedis();
+  if (!redis)
+    console.log('No REDIS_URL, redis-server or valkey-server here: the tests that need Redis are not run.');
 
   project.provide('postgres', { url: server.url, prefix });
   project.provide('redisUrl', redis?.url ?? '');

@@ -458,6 +458,7 @@ CREATE TABLE "audit_event" (
     "action" TEXT NOT NULL,
     "object" TEXT NOT NULL,
     "outcome" TEXT NOT NULL,
+    "reason" TEXT,
     "person_ids" UUID[],
     "recorded_at" TIMESTAMPTZ(6) NOT NULL DEFAULT CURRENT_TIMESTAMP,
 
