@@ -612,6 +612,31 @@ describe('one person, two sides', () => {
   });
 });
 
+test('a part that an organisation played in a budget ends when a new version no longer brings it', async () => {
+  const operator = row('role', 'b1#operator', 'p1', {
+    role: 'MANAGED_ACCOUNT_PROVIDER',
+    organisationCode: 'D9H01',
+    individual: null,
+    from: '2026-04-01',
+    to: null,
+  });
+  const live = async () =>
+    (
+      await query(
+        `select from role_on_record where external_id = 'b1#operator'
+          and (valid_to is null or valid_to > (now() at time zone 'Europe/London')::date)`,
+      )
+    ).length;
+  await send('nhs', person('p1'), operator, budget('b1', 'p1'));
+  // A new version that brings it again, word for word, leaves it as it is.
+  await send('nhs', operator, budget('b1', 'p1', 200_000n));
+  expect(await live()).toBe(1);
+  await send('nhs', budget('b1', 'p1', 300_000n));
+  expect(await live()).toBe(0);
+  await send('nhs', operator, budget('b1', 'p1', 400_000n));
+  expect(await live()).toBe(1);
+});
+
 describe('the ledger', () => {
   const transfers = () =>
     query(

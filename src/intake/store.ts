@@ -3,12 +3,20 @@ import type pg from 'pg';
 import { applyBalances, applyBudgets } from '../budget/store.ts';
 import { applyPayments } from '../ledger/store.ts';
 import { applyServices } from '../package/store.ts';
-import { type Apply, applyPeople, applyRoles, matchingLock, run, type Source } from '../person/store.ts';
+import {
+  type Apply,
+  applyPeople,
+  applyRoles,
+  endRoles,
+  matchingLock,
+  run,
+  type Source,
+} from '../person/store.ts';
 import { applyOutcomes, applyPlans } from '../plan/store.ts';
 import { type Sql, transaction } from '../platform/database.ts';
 import { applyContacts, applyReviews } from '../review/store.ts';
 import { type Prepared, prepare, type Reason, reasonToWait, refusal } from './rules.ts';
-import type { Problem, Submission, SubmissionKind } from './submission.ts';
+import { type Problem, rolesOfBudget, type Submission, type SubmissionKind } from './submission.ts';
 
 /** In this order, so that what a row hangs on, if it is in the same page, is there before it. */
 const appliers: Record<SubmissionKind, Apply> = {
@@ -65,6 +73,8 @@ export async function applyPage(pool: pg.Pool, page: PageToApply): Promise<PageR
     if (!cursor) return { applied: false };
     const news = await findNews(sql, page.sourceId, rows);
     await applyRows(sql, source, news);
+    const gone = rolesGone(news, rows);
+    if (gone.length > 0) await endRoles(sql, page.sourceId, gone);
     const kept = news.map(({ row, reason, moved }) => keptRow(row, reason, moved));
     if (kept.length > 0) await run(sql, 'keep-rows', keepRows, [page.sourceId, `[${kept.join()}]`]);
     await run(sql, 'clear-problems', clearProblems, [page.sourceId, answeredProblems(rows)]);
@@ -199,6 +209,16 @@ async function applyRows(sql: Sql, source: Source, news: News[]): Promise<void> 
     await applyRows(sql, source, ordered.slice(0, half));
     await applyRows(sql, source, ordered.slice(half));
   }
+}
+
+/**
+ * A budget comes with the parts that organisations play in it. A part that a new version of the budget no longer
+ * brings has ended: nothing else will ever say so.
+ */
+function rolesGone(news: News[], rows: readonly Prepared[]): string[] {
+  const budgets = news.filter(({ row, known, reason }) => row.kind === 'budget' && known && reason === null);
+  const sent = new Set(rows.flatMap((row) => (row.kind === 'role' ? [row.externalId] : [])));
+  return budgets.flatMap(({ row }) => rolesOfBudget(row.externalId)).filter((role) => !sent.has(role));
 }
 
 /** PostgreSQL's classes 22, a value it cannot take, and 23, a value that breaks a rule. */

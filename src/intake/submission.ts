@@ -53,6 +53,12 @@ export interface RoleFacts {
   to: string | null;
 }
 
+/** The external ids of the roles that a connector sends together with a budget, each time it sends the budget. */
+export const rolesOfBudget = (budgetId: string): string[] => [
+  `${budgetId}#commissioner`,
+  `${budgetId}#operator`,
+];
+
 export interface OutcomeFacts {
   text: string;
   status: 'PROPOSED' | 'ACTIVE' | 'ACHIEVED' | 'NOT_ACHIEVED' | 'CANCELLED';

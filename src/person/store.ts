@@ -338,6 +338,21 @@ with row as (
 )
 select n, person_id, waits from known`;
 
+const endRolesSql = `
+with gone as (
+  delete from source_row where source_id = $1 and kind = 'role' and external_id = any($2::text[])
+  returning external_id, facts ->> 'personId' as person
+)
+update role_on_record r set valid_to = d.today
+  from gone g join person_link l on l.source_id = $1 and l.external_id = g.person,
+       (select (now() at time zone 'Europe/London')::date as today) d
+ where r.link_id = l.id and r.external_id = g.external_id and (r.valid_to is null or r.valid_to > d.today)`;
+
+/** Ends, from today, the roles that a source no longer sends. Sent again, they begin anew. */
+export async function endRoles(sql: Sql, sourceId: string, externalIds: string[]): Promise<void> {
+  await run(sql, 'end-roles', endRolesSql, [sourceId, externalIds]);
+}
+
 export const applyRoles: Apply = async (sql, source, rows) => {
   await takeFromOldPerson(sql, 'role_on_record', source, rows);
   return run<Verdict>(sql, 'write-roles', writeRoles, [source.id, rows]);
