@@ -26,8 +26,9 @@ async function relay(pool: pg.Pool, queue: JobQueue): Promise<number> {
   );
   if (rows.length === 0) return 0;
   for (const { topic, payload } of rows) await routes[topic]?.(queue, payload);
-  await pool.query('update outbox set relayed_at = now() where id = any($1::bigint[]) and relayed_at is null', [
-    rows.map(({ id }) => String(id)),
-  ]);
+  await pool.query(
+    'update outbox set relayed_at = now() where id = any($1::bigint[]) and relayed_at is null',
+    [rows.map(({ id }) => String(id))],
+  );
   return rows.length;
 }

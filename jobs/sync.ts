@@ -145,6 +145,7 @@ async function readFeeds(
         expectedMoves: moves,
         nextFeed: page.done ? (names[index + 1] ?? null) : feed.name,
         expected: page.total === null ? null : before + page.total,
+        ...(page.endsFile === undefined ? {} : { endsFile: page.endsFile }),
       });
       if (!result.applied) return 'LEFT';
       received += page.rows.length;

@@ -97,11 +97,13 @@ export async function fetchCldPage(
   const finished = await readRows(file, reading, rows, options);
   const { name, tag, sha256, rows: rowsRead, problems } = reading;
   if (finished) applied[name] = { tag, sha256, rows: rowsRead, problems };
+  const version = `cld ${sha256}`;
   return {
-    rows,
+    rows: rows.map((row) => (row.kind === 'problem' ? { ...row, version } : row)),
     cursor: { applied, reading: finished ? null : reading },
     done: finished && files.every(isApplied),
     total: reading.total,
+    ...(finished ? { endsFile: version } : {}),
   };
 }
 

@@ -9,6 +9,11 @@ export interface Page<C> {
   done: boolean;
   /** Rows expected in this feed's run, if the source says. */
   total: number | null;
+  /**
+   * Set on the last page of a file that tells everything anew: the `version` of the problems found in it, which begins
+   * with the feed's name. Problems of earlier files that were not found again are answered by it.
+   */
+  endsFile?: string;
 }
 
 /**

@@ -108,7 +108,8 @@ function prepareProblem({
 }: Problem): Prepared {
   const reason = { code, field: column, found, advice };
   const received = storable(JSON.stringify(raw) ?? 'null');
-  const sha256 = hash('sha256', `${JSON.stringify(reason)}\n${received}`);
+  // The version too: a problem that is found again in a newer file is one of that file.
+  const sha256 = hash('sha256', `${version}\n${JSON.stringify(reason)}\n${received}`);
   return {
     kind,
     externalId: plain(externalId),

@@ -45,6 +45,8 @@ export interface PageToApply {
   nextFeed: string | null;
   /** Rows the source has to give in this run, as far as known. */
   expected: number | null;
+  /** The version of the problems of the file that ends with this page: those of earlier files are answered. */
+  endsFile?: string;
 }
 
 /** Rows of the page by what became of them. A row that the page itself replaced is in none. */
@@ -78,6 +80,9 @@ export async function applyPage(pool: pg.Pool, page: PageToApply): Promise<PageR
     const kept = news.map(({ row, reason, moved }) => keptRow(row, reason, moved));
     if (kept.length > 0) await run(sql, 'keep-rows', keepRows, [page.sourceId, `[${kept.join()}]`]);
     await run(sql, 'clear-problems', clearProblems, [page.sourceId, answeredProblems(rows)]);
+    if (page.endsFile !== undefined) {
+      await run(sql, 'clear-old-problems', clearOldProblems, [page.sourceId, page.feed, page.endsFile]);
+    }
     const applied = news.filter(({ reason }) => reason === null);
     const changed = applied.filter(({ known }) => known).length;
     const counts: Counts = {
@@ -273,6 +278,10 @@ function answeredProblems(rows: Prepared[]): string[] {
 const clearProblems = `
 delete from source_row
  where source_id = $1 and kind = 'problem' and state = 'WAITING' and external_id = any($2::text[])`;
+
+const clearOldProblems = `
+delete from source_row
+ where source_id = $1 and kind = 'problem' and state = 'WAITING' and starts_with(version, $2 || ' ') and version <> $3`;
 
 const pageApplied = `
 with announced as (
