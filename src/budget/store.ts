@@ -1,6 +1,8 @@
 /** Writes budgets with whose money they are made of and how it is managed, and the balances that sources report. */
 import { type Apply, linkOfRow, ownOfRow, run, type Verdict } from '../person/store.ts';
 
+// What a budget no longer has is looked up budget by budget (`offset 0` keeps it so), and deleted by where it stands:
+// joined in any other way, a plan made when the tables were empty reads them whole for every page.
 const writeBudgets = `
 with row as (
   select * from json_to_recordset($2::json) as t(
@@ -41,9 +43,11 @@ with row as (
      set organisation_id = excluded.organisation_id, amount_pence = excluded.amount_pence
    where (x.organisation_id, x.amount_pence) is distinct from (excluded.organisation_id, excluded.amount_pence)
 ), no_longer_funded as (
-  delete from funding_line x using known k
-   where x.budget_id = k.budget_id and x.person_id = k.person_id
-     and not exists (select from jsonb_array_elements(k."fundingLines") as f where f ->> 'source' = x.source::text)
+  delete from funding_line where ctid = any(array(
+    select x.ctid from known k
+     cross join lateral (select ctid, source from funding_line
+                          where budget_id = k.budget_id and person_id = k.person_id offset 0) x
+     where not exists (select from jsonb_array_elements(k."fundingLines") as f where f ->> 'source' = x.source::text)))
 ), managed as (
   insert into portion as x (budget_id, person_id, position, management, recurring, amount_pence, account_operator_id)
   select k.budget_id, k.person_id, p.position, p.management, p.recurring, p."amountPence",
@@ -59,8 +63,10 @@ with row as (
          is distinct from (excluded.management, excluded.recurring, excluded.amount_pence,
                            excluded.account_operator_id)
 ), no_longer_managed as (
-  delete from portion x using known k
-   where x.budget_id = k.budget_id and x.person_id = k.person_id and x.position > jsonb_array_length(k.portions)
+  delete from portion where ctid = any(array(
+    select x.ctid from known k
+     cross join lateral (select ctid from portion where budget_id = k.budget_id and person_id = k.person_id
+                            and position > jsonb_array_length(k.portions) offset 0) x))
 )
 select n, person_id, waits from placed`;
 

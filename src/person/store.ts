@@ -320,8 +320,11 @@ with row as (
     left join person p on p.id = l.person_id
     left join organisation o on o.ods_code = row."organisationCode"
 ), gone as (
-  delete from role_on_record r using known k
-   where k.waits is null and r.link_id = k.link_id and r.external_id = k."externalId" and r.role <> k.role
+  delete from role_on_record where ctid = any(array(
+    select r.ctid from known k
+     cross join lateral (select ctid from role_on_record where link_id = k.link_id and role <> k.role
+                            and external_id = k."externalId" offset 0) r
+     where k.waits is null))
 ), written as (
   insert into role_on_record as r (person_id, link_id, external_id, role, organisation_id, individual_name,
                                    individual_nhs_number, relationship, valid_from, valid_to, sort_name)

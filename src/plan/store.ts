@@ -32,6 +32,9 @@ export const applyOutcomes: Apply = async (sql, source, rows) => {
 
 const freeOutcomes = `update outcome set plan_id = null where plan_id in (${misfiled('plan')})`;
 
+// Rows that must go or change are looked up plan by plan (`offset 0` keeps it so) and found again by where they stand:
+// joined in any other way, a plan made when the tables were empty reads them whole for every page.
+//
 // A plan that names an outcome nobody has sent yet is shown without it, and waits for it.
 const writePlans = `
 with row as (
@@ -58,14 +61,23 @@ with row as (
   select plan_id, person_id, position, text from known, unnest(needs) with ordinality as said(text, position) where link_id is not null
   on conflict (plan_id, person_id, position) do update set text = excluded.text where x.text <> excluded.text
 ), no_longer_needed as (
-  delete from need x using known k
-   where x.plan_id = k.plan_id and x.person_id = k.person_id and x.position > cardinality(k.needs)
+  delete from need where ctid = any(array(
+    select x.ctid from known k
+     cross join lateral (select ctid from need where plan_id = k.plan_id and person_id = k.person_id
+                            and position > cardinality(k.needs) offset 0) x))
 ), left_out as (
-  update outcome o set plan_id = null from known k
-   where o.plan_id = k.plan_id and o.person_id = k.person_id and o.external_id <> all(k."outcomeIds")
+  update outcome set plan_id = null where ctid = any(array(
+    select o.ctid from known k
+     cross join lateral (select ctid from outcome where plan_id = k.plan_id and person_id = k.person_id
+                            and external_id <> all(k."outcomeIds") offset 0) o))
 ), named as (
-  update outcome o set plan_id = k.plan_id from known k
-   where o.link_id = k.link_id and o.external_id = any(k."outcomeIds") and o.plan_id is distinct from k.plan_id
+  update outcome o set plan_id = found.plan_id
+    from (select x.ctid as at, k.plan_id from known k
+           cross join lateral unnest(k."outcomeIds") as wanted(id)
+           cross join lateral (select ctid, plan_id from outcome
+                                where link_id = k.link_id and external_id = wanted.id offset 0) x
+           where x.plan_id is distinct from k.plan_id) found
+   where o.ctid = found.at
 )
 select n, person_id,
        case when link_id is null then 'PERSON_NOT_KNOWN_YET'
