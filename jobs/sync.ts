@@ -15,7 +15,7 @@ import { applyPage, retryWaiting } from '../src/intake/store.ts';
 import type { Database } from '../src/platform/database.ts';
 import type { Log } from '../src/platform/log.ts';
 import type { Connectors, Feed } from './connector.ts';
-import { type Attempt, ComeBackLater, defineJob, JobFault, type JobQueue } from './queue.ts';
+import { type Attempt, ComeBackLater, defineJob, JobFault } from './queue.ts';
 import { SourceFault } from './source/page.ts';
 
 export const sync = defineJob({
@@ -26,13 +26,6 @@ export const sync = defineJob({
 });
 
 type Outcome = z.infer<typeof sync.output>['outcome'];
-
-/** Has a source read soon. False when there is none of that code. */
-export async function requestSync(queue: JobQueue, pool: pg.Pool, sourceCode: string): Promise<boolean> {
-  const [source] = await findSources(pool, sourceCode);
-  if (source) await queue.add(sync, { sourceId: source.id });
-  return source !== undefined;
-}
 
 export interface Syncing {
   database: Pick<Database, 'url' | 'pool'>;

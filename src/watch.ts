@@ -36,7 +36,7 @@ function bar({ source, received, expected }: Progress): string {
   return `${source} [${'#'.repeat(done)}${'.'.repeat(width - done)}] ${Math.round(share * 100)} %`;
 }
 
-export function summary({
+function summary({
   source,
   status,
   received,

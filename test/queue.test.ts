@@ -4,9 +4,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod';
 import type { Connectors } from '../jobs/connector.ts';
 import { ComeBackLater, defineJob, handleJob, type JobQueue, openJobQueue } from '../jobs/queue.ts';
+import { relayAll } from '../jobs/relay.ts';
 import { SourceFault } from '../jobs/source/page.ts';
-import { requestSync, syncHandler } from '../jobs/sync.ts';
+import { syncHandler } from '../jobs/sync.ts';
 import { startWorker } from '../jobs/worker.ts';
+import { askForSync } from '../src/intake/request.ts';
 import { lockSource } from '../src/intake/run.ts';
 import { putOrganisation, putSource } from '../src/intake/source.ts';
 import { type Database, openDatabase } from '../src/platform/database.ts';
@@ -209,8 +211,9 @@ describe('the sync of a source', () => {
     const worker = await start();
     const queue = await openJobQueue({ databaseUrl: made.url, redisUrl: undefined });
     await until(async () => (await runs())[0]?.error_code === 'SOURCE_BUSY');
-    expect(await requestSync(queue, database.pool, 'nhs')).toBe(true);
-    expect(await requestSync(queue, database.pool, 'unknown')).toBe(false);
+    expect(await askForSync(database.pool, ['nhs', 'unknown'])).toEqual(['nhs']);
+    await relayAll(database.pool, queue);
+    await relayAll(database.pool, queue);
     await until(async () => (await runs())[0]?.status === 'SUCCEEDED');
     expect(asked).toHaveLength(2);
     expect(asked[1]! - asked[0]!).toBeGreaterThanOrEqual(800);

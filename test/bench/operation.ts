@@ -78,9 +78,12 @@ with p as materialized (
   select id, kind, status, valid_from, agreed_pence, ${inForce} as in_force
     from budget where person_id = (select id from p)
 ), balance as materialized (
-  select budget_id, source, ${sums} from ledger_account where person_id = (select id from p) group by 1, 2
+  select b.id as budget_id, a.*
+    from b cross join lateral (select source, ${sums} from ledger_account where budget_id = b.id group by source) a
 ), funded as materialized (
-  select budget_id, source, organisation_id, amount_pence from funding_line where person_id = (select id from p)
+  select b.id as budget_id, f.*
+    from b cross join lateral (select source, organisation_id, amount_pence from funding_line
+                                where budget_id = b.id) f
 ), total as materialized (
   select coalesce(f.source, m.source) as source, f.organisation_id, coalesce(sum(f.amount_pence), 0) as agreed,
          coalesce(sum(paid_in), 0) as paid_in, coalesce(sum(spent), 0) as spent,
@@ -161,13 +164,13 @@ select row_to_json(o)::text from (
                  ${list(`select kind, status, ${amount('agreed_pence')} as agreed from budget
                           where person_id = p.id order by valid_from desc, kind, id`)} as budgets,
                  (select row_to_json(o) from (
-                    select ${amount(`(select coalesce(sum(amount_pence), 0) from funding_line f
-                                       join budget b on b.id = f.budget_id and ${inForce}
-                                      where f.person_id = p.id)`)} as agreed, ${floorFigures}
+                    select ${amount(`(select coalesce(sum(amount_pence), 0) from budget b
+                                       join funding_line f on f.budget_id = b.id
+                                      where b.person_id = p.id and ${inForce})`)} as agreed, ${floorFigures}
                       from (select ${sums} from (
                               select a.kind, a.in_pence, a.out_pence
-                                from ledger_account a join budget b on b.id = a.budget_id and ${inForce}
-                               where a.person_id = p.id) a) m) o) as combined) o) as j
+                                from budget b join ledger_account a on a.budget_id = b.id
+                               where b.person_id = p.id and ${inForce}) a) m) o) as combined) o) as j
         from (select sort_name, person_id from role_on_record
                where organisation_id = (select id from organisation where ods_code = '${icb}')
                  and (sort_name, person_id) > ($1, $2::uuid)
