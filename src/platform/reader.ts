@@ -2,6 +2,7 @@
  * Reads for the hot path: single prepared statements, pipelined on a few long-lived connections, so that a request
  * costs one round trip and none waits for a free connection.
  */
+import type { Socket } from 'node:net';
 import pg from 'pg';
 
 export interface Statement {
@@ -23,6 +24,8 @@ interface Lane {
   ready: Promise<unknown>;
   inFlight: number;
   names: Set<string>;
+  /** What is sent in one turn of the event loop goes out in one write: writing costs more than most of what is written. */
+  held: boolean;
 }
 
 const lanes = 3;
@@ -48,7 +51,7 @@ export function openReader(config: pg.ClientConfig): Reader {
 
   function openLane(): Lane {
     const client = new pg.Client({ ...config, pipeline: true, options: settings, keepAlive: true });
-    const lane: Lane = { client, ready: client.connect(), inFlight: 0, names: new Set() };
+    const lane: Lane = { client, ready: client.connect(), inFlight: 0, names: new Set(), held: false };
     const drop = () => {
       const index = open.indexOf(lane);
       if (index >= 0) open.splice(index, 1);
@@ -58,6 +61,17 @@ export function openReader(config: pg.ClientConfig): Reader {
     lane.ready.catch(drop);
     open.push(lane);
     return lane;
+  }
+
+  function holdWrites(lane: Lane) {
+    if (lane.held) return;
+    const { stream } = (lane.client as unknown as { connection: { stream: Socket } }).connection;
+    lane.held = true;
+    stream.cork();
+    setImmediate(() => {
+      lane.held = false;
+      stream.uncork();
+    });
   }
 
   function freeLane(): Lane | null {
@@ -91,6 +105,7 @@ export function openReader(config: pg.ClientConfig): Reader {
       sent += 1;
       try {
         await lane.ready;
+        holdWrites(lane);
         const { rows } = await lane.client.query<unknown[]>({ ...statement, values, rowMode: 'array' });
         return rows;
       } finally {

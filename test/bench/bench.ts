@@ -37,7 +37,7 @@ const only = given.only.split(',');
 const tell = (line: string) => void (given.json || console.log(line));
 
 const dataDir = given.keep ? resolve(given.keep) : await mkdtemp(join(tmpdir(), 'tandem-bench-'));
-await mkdir(dataDir, { recursive: true, mode: 0o711 });
+await mkdir(dataDir, { recursive: true });
 const postgres = await startEmbeddedPostgres({ dataDir });
 try {
   await migrate(postgres.url);
@@ -47,8 +47,10 @@ try {
   tell(
     `${availableParallelism()} cores (${cpus()[0]?.model}), Node ${process.version}, PostgreSQL ${rows[0].server_version}`,
   );
+  const questions = (['record', 'caseload'] as const).filter((question: Question) => only.includes(question));
   const held = await countPeople(client);
-  if (held === 0) {
+  if (questions.length === 0) tell('Nobody is made: the intake has a database of its own');
+  else if (held === 0) {
     const begin = performance.now();
     await makePeople(client, people);
     tell(`Made ${people} people in ${((performance.now() - begin) / 1000).toFixed(0)} s`);
@@ -56,7 +58,6 @@ try {
     throw new Error(`The database in ${dataDir} holds ${held} people, not ${people}`);
   await client.end();
 
-  const questions = (['record', 'caseload'] as const).filter((question: Question) => only.includes(question));
   const results = {
     ...(questions.length > 0 &&
       (await measureReads({

@@ -1,6 +1,7 @@
 /** A process of the bench's own that answers each message with one. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export interface Child<Hello> {
@@ -10,16 +11,16 @@ export interface Child<Hello> {
   stop(): Promise<void>;
 }
 
-/** `file` is relative to this folder. It runs by this Node through tsx, or by the Node given as it is. */
+/** Runs `file` by this Node through tsx, or by the Node given as it is. */
 export async function startChild<Hello>(
-  file: string,
+  file: URL,
   args: string[],
-  { node, silent = false }: { node?: string; silent?: boolean } = {},
+  { node }: { node?: string } = {},
 ): Promise<Child<Hello>> {
-  const child = fork(fileURLToPath(new URL(file, import.meta.url)), args, {
+  const child = fork(fileURLToPath(file), args, {
     ...(node === undefined ? { execArgv: ['--import', 'tsx'] } : { execPath: node, execArgv: [] }),
     env: { ...process.env, NODE_ENV: 'production', GRAPHILE_ENV: 'production' },
-    stdio: ['ignore', silent ? 'ignore' : 'inherit', 'inherit', 'ipc'],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   return {
     hello: await nextMessage<Hello>(child, file),
@@ -28,7 +29,7 @@ export async function startChild<Hello>(
       return nextMessage(child, file);
     },
     stop: async () => {
-      if (child.exitCode !== null) return;
+      if (!child.connected) return;
       const gone = once(child, 'exit');
       child.disconnect();
       await gone;
@@ -36,9 +37,9 @@ export async function startChild<Hello>(
   };
 }
 
-function nextMessage<T>(child: ChildProcess, file: string): Promise<T> {
+function nextMessage<T>(child: ChildProcess, file: URL): Promise<T> {
   return new Promise((answered, failed) => {
-    const onExit = () => failed(new Error(`${file} ended before it answered`));
+    const onExit = () => failed(new Error(`${basename(file.pathname)} ended before it answered`));
     child.once('exit', onExit);
     child.once('message', (message) => {
       child.off('exit', onExit);

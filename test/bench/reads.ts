@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { isDeepStrictEqual, promisify } from 'node:util';
 import pg from 'pg';
 import { demoDocuments, demoToken, openDemoKey } from '../../src/demo/issuer.ts';
@@ -62,10 +62,14 @@ export async function measureReads(options: Options): Promise<Partial<Record<Que
       stops.push(child.stop);
       return child;
     };
-    const hub = await start<{ port: number }>('hub.ts', [url, signIn.issuer, audience]);
-    const floor = await start<{ port: number }>('floor.ts', [url]);
+    const hub = await start<{ port: number }>(new URL('./hub.ts', import.meta.url), [
+      url,
+      signIn.issuer,
+      audience,
+    ]);
+    const floor = await start<{ port: number }>(new URL('./floor.ts', import.meta.url), [url]);
     const peer = withPeer ? await start<{ port: number }>(...(await peerArguments(url, tell))) : null;
-    const load = await start<object>('load.ts', []);
+    const load = await start<object>(new URL('./load.ts', import.meta.url), []);
 
     const results: Partial<Record<Question, ReadFigures>> = {};
     for (const question of options.questions) {
@@ -122,7 +126,7 @@ async function peerArguments(
       shell: process.platform === 'win32',
     });
   }
-  return ['peer/server.mjs', [url, '4'], { node, silent: true }];
+  return [pathToFileURL(join(peerFolder, 'server.mjs')), [url, '4'], { node }];
 }
 
 type Targets = { hub: Target; floor: Target; postgraphile?: Target };

@@ -33,7 +33,11 @@ export async function measureSync({
     await client.query('drop database if exists tandem_intake with (force)');
     await client.query('create database tandem_intake');
     await migrate(own.href);
-    const child = await startChild<IntakeFigures>('intake.ts', [own.href, String(rounds), String(people)]);
+    const child = await startChild<IntakeFigures>(new URL('./intake.ts', import.meta.url), [
+      own.href,
+      String(rounds),
+      String(people),
+    ]);
     await child.stop();
     const { fresh, unchanged, copyMerge, rssMb } = child.hello;
     for (const [round, rate] of fresh.entries()) {
