@@ -56,30 +56,7 @@ export async function startHub(
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
-
-  app.get('/livez', (_req, res) => void res.type('text').send('alive\n'));
-  app.get('/readyz', async (_req, res) => {
-    const ready =
-      !closing &&
-      (await database.pool.query('select 1').then(
-        () => true,
-        () => false,
-      ));
-    res
-      .status(ready ? 200 : 503)
-      .type('text')
-      .send(ready ? 'ready\n' : 'not ready\n');
-  });
-  app.get('/metrics', async (_req, res) => {
-    res.type(metrics.registry.contentType).send(await metrics.registry.metrics());
-  });
-  app.get('/', (_req, res) => res.redirect('/explorer/'));
-  app.use(
-    '/explorer',
-    explorerHeaders,
-    express.static(new URL('generated/explorer', import.meta.url).pathname),
-  );
-  options.extend?.(app);
+  app.disable('query parser');
 
   const viewers = new WeakMap<object, { viewer: Viewer; requestId: string }>();
   const identify: RequestHandler = async (req, res, next) => {
@@ -104,7 +81,32 @@ export async function startHub(
       return executor.withLoader(context);
     },
   });
+  // First, because every route before it would be tried for each request.
   app.use('/graphql', identify, express.json({ limit: maxBody }), answer);
+
+  app.get('/livez', (_req, res) => void res.type('text').send('alive\n'));
+  app.get('/readyz', async (_req, res) => {
+    const ready =
+      !closing &&
+      (await database.pool.query('select 1').then(
+        () => true,
+        () => false,
+      ));
+    res
+      .status(ready ? 200 : 503)
+      .type('text')
+      .send(ready ? 'ready\n' : 'not ready\n');
+  });
+  app.get('/metrics', async (_req, res) => {
+    res.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+  });
+  app.get('/', (_req, res) => res.redirect('/explorer/'));
+  app.use(
+    '/explorer',
+    explorerHeaders,
+    express.static(new URL('generated/explorer', import.meta.url).pathname),
+  );
+  options.extend?.(app);
 
   app.use((_req, res) => void refuse(res, 404, new Fault('NOT_FOUND', 'There is nothing at this address.')));
   const onError: ErrorRequestHandler = (error, _req, res, _next) => {

@@ -47,7 +47,7 @@ export interface ReadContext {
   reader: Reader;
   audit: Audit;
   tools: CommandTools;
-  load: DataLoader<Read, unknown>;
+  load(asked: Read): Promise<unknown>;
   /** Reads what a command's payload names by its id. */
   byId(id: string, info: GraphQLResolveInfo): Promise<unknown>;
 }
@@ -182,31 +182,36 @@ export function openExecutor(catalogue: Catalogue) {
 
   /** Adds the request's own loader: everything graphql-js asks for in one tick is read in one statement. */
   function withLoader(context: Omit<ReadContext, 'load' | 'byId'>): ReadContext {
-    const full = context as ReadContext;
-    full.load = new DataLoader(
-      async (reads: readonly Read[]) => {
-        const roots = reads.map(({ root }) => root);
-        const { fragments, variableValues } = reads[0]!.info;
-        const selection = { fragments, variables: variableValues, typed: true };
-        const plan = compile(catalogue, roots, context.viewer.role, selection);
-        const texts = await read(plan, roots.map(({ def }) => def.name).join(), variableValues, full);
-        return texts.map((text) => (text === null ? null : JSON.parse(text)));
+    // Made when first needed: an operation that is compiled whole never does.
+    let loader: DataLoader<Read, unknown> | undefined;
+    const full: ReadContext = Object.assign(context, {
+      load(asked: Read) {
+        loader ??= new DataLoader((reads) => readTogether(reads, full), { cache: false });
+        return loader.load(asked);
       },
-      { cache: false },
-    );
-    full.byId = (id, info) => {
-      const def = query.getFields().node!;
-      const only = getNamedType(info.returnType).name;
-      const root: Root = {
-        key: 'node',
-        def,
-        field: { is: 'node', only },
-        nodes: info.fieldNodes,
-        args: { id },
-      };
-      return full.load.load({ root, info });
-    };
+      byId(id: string, info: GraphQLResolveInfo) {
+        const def = query.getFields().node!;
+        const only = getNamedType(info.returnType).name;
+        const root: Root = {
+          key: 'node',
+          def,
+          field: { is: 'node', only },
+          nodes: info.fieldNodes,
+          args: { id },
+        };
+        return full.load({ root, info });
+      },
+    });
     return full;
+  }
+
+  async function readTogether(reads: readonly Read[], context: ReadContext): Promise<unknown[]> {
+    const roots = reads.map(({ root }) => root);
+    const { fragments, variableValues } = reads[0]!.info;
+    const selection = { fragments, variables: variableValues, typed: true };
+    const plan = compile(catalogue, roots, context.viewer.role, selection);
+    const texts = await read(plan, roots.map(({ def }) => def.name).join(), variableValues, context);
+    return texts.map((text) => (text === null ? null : JSON.parse(text)));
   }
 
   async function run(request: Request, context: ReadContext): Promise<ExecutionResult> {
@@ -252,7 +257,7 @@ export function openExecutor(catalogue: Catalogue) {
     resolveQuery: (_source: unknown, _args: unknown, context: ReadContext, info: GraphQLResolveInfo) => {
       const root = rootOf(String(info.path.key), info.fieldNodes);
       if (root === null) throw new Error(`no view says how Query.${info.fieldName} is read`);
-      return context.load.load({ root, info });
+      return context.load({ root, info });
     },
   };
 }

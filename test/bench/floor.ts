@@ -29,7 +29,7 @@ async function answer(question: Question, values: unknown[]): Promise<string> {
       values,
       rowMode: 'array',
     });
-    return `{"data":{"${question === 'record' ? 'person' : question}":${rows[0]?.[0] ?? null}}}`;
+    return `{"data":{"${question === 'caseload' ? question : 'person'}":${rows[0]?.[0] ?? null}}}`;
   } finally {
     lane.inFlight -= 1;
   }

@@ -1,6 +1,6 @@
 /**
- * What is asked of the hub and of each peer, so that all do the same work: a person's whole combined record, and a page
- * of a caseload. The bench compares the answers of the hub and the floor before it takes any time.
+ * What is asked of the hub and of each peer, so that all do the same work: a person with both budgets and the money in
+ * them, a person's whole combined record, and a page of a caseload. The bench compares the answers of the hub and the floor before it takes any time.
  */
 import { icb } from './data.ts';
 
@@ -8,6 +8,16 @@ const figures = 'paidIn { amount } spent { amount } committed { amount } left { 
 
 export const hubDocuments = {
   record: `query Record($nhsNumber: NHSNumber!) {
+  person(nhsNumber: $nhsNumber) {
+    familyName givenName birthDate
+    budgets {
+      kind status from agreed { amount }
+      balances { source ${figures} }
+      transfers(first: 10) { nodes { kind source amount { amount } effectiveOn } }
+    }
+  }
+}`,
+  whole: `query Whole($nhsNumber: NHSNumber!) {
   person(nhsNumber: $nhsNumber) {
     familyName givenName birthDate gender
     identifiers { system value issuer status }
@@ -67,9 +77,23 @@ const inForce = `status in ('ACTIVE', 'SUSPENDED') and valid_from <= current_dat
 
 const list = (rows: string) => `(select coalesce(json_agg(row_to_json(o)), '[]') from (${rows}) o)`;
 
-/** Each gives one column, the answer as text. Written by hand for just these two questions; nobody is asked who they are. */
+/** Each gives one column, the answer as text. Written by hand for just these questions; nobody is asked who they are. */
 export const floorStatements = {
   record: `
+select row_to_json(o)::text from (
+  select p.family_name as "familyName", p.given_name as "givenName", p.birth_date as "birthDate",
+    ${list(`select kind, status, valid_from as "from", ${amount('agreed_pence')} as agreed,
+                   ${list(`select source, ${floorFigures}
+                             from (select source, ${sums} from ledger_account where budget_id = b.id group by source) m
+                            order by source`)} as balances,
+                   (select row_to_json(o) from (
+                      select ${list(`select t.kind, t.source, ${amount('t.pence')} as amount, effective_on as "effectiveOn"
+                                       from (select * from ledger_transfer where budget_id = b.id
+                                              order by effective_on desc, id desc limit 10) t`)} as nodes) o) as transfers
+              from budget b where person_id = p.id order by valid_from desc, kind, id`)} as budgets
+    from person_identifier i join person p on p.id = i.person_id
+   where i.system = 'NHS_NUMBER' and i.issuer = '' and i.value = $1) o`,
+  whole: `
 with p as materialized (
   select p.id, family_name, given_name, birth_date, gender
     from person_identifier i join person p on p.id = i.person_id
@@ -189,6 +213,22 @@ select row_to_json(o)::text from (
  */
 export const peerDocuments = {
   record: `query Record($nhsNumber: String!) {
+  personIdentifierBySystemAndIssuerAndValue(system: NHS_NUMBER, issuer: "", value: $nhsNumber) {
+    personByPersonId {
+      familyName givenName birthDate
+      budgetsByPersonId(orderBy: [VALID_FROM_DESC, ROW_ID_ASC]) {
+        nodes {
+          kind status validFrom agreedPence
+          ledgerAccountsByBudgetIdAndPersonId { nodes { source kind inPence outPence } }
+          ledgerTransfersByBudgetIdAndPersonId(orderBy: [EFFECTIVE_ON_DESC, ROW_ID_DESC], first: 10) {
+            nodes { kind source pence effectiveOn }
+          }
+        }
+      }
+    }
+  }
+}`,
+  whole: `query Whole($nhsNumber: String!) {
   personIdentifierBySystemAndIssuerAndValue(system: NHS_NUMBER, issuer: "", value: $nhsNumber) {
     personByPersonId {
       familyName givenName birthDate gender

@@ -14,7 +14,7 @@ import { median, rounded } from './figure.ts';
 import type { Measured, Round, Target } from './load.ts';
 import { hubDocuments, peerCursorDocument, peerDocuments } from './operation.ts';
 
-export type Question = 'record' | 'caseload';
+export type Question = 'record' | 'whole' | 'caseload';
 type Server = 'hub' | 'floor' | 'postgraphile';
 
 export interface ReadFigures {
@@ -157,7 +157,7 @@ async function targetsOf(
     headers: json,
   };
 
-  if (question === 'record') {
+  if (question !== 'caseload') {
     const { rows } = await client.query<{ value: string }>(
       `select value from person_identifier where system = 'NHS_NUMBER' order by random()`,
     );
@@ -166,12 +166,12 @@ async function targetsOf(
     const answer = '{"data":{"person":{';
     const root = 'personIdentifierBySystemAndIssuerAndValue';
     return {
-      hub: { ...hub, body: body(hubDocuments.record), questions, answer },
+      hub: { ...hub, body: body(hubDocuments[question]), questions, answer },
       floor: { ...floor, questions, answer },
       ...(peer && {
         postgraphile: {
           ...peer,
-          body: body(peerDocuments.record),
+          body: body(peerDocuments[question]),
           questions,
           answer: `{"data":{"${root}":{`,
         },
@@ -249,9 +249,6 @@ async function compare(question: Question, { hub, floor, postgraphile }: Targets
   for (let index = 0; index < Math.min(compared, hub.questions.length); index++) {
     const asked = await answerOf(hub, index);
     if (!isDeepStrictEqual(asked, await answerOf(floor, index))) {
-      console.log(JSON.stringify(asked, null, 1));
-      console.log('=====FLOOR');
-      console.log(JSON.stringify(await answerOf(floor, index), null, 1));
       throw new Error(`The hub and the floor do not give the same ${question}`);
     }
     if (postgraphile === undefined) continue;
