@@ -2,9 +2,9 @@
  * The account of who read and changed what. A change is recorded in its own transaction (`eventsStatement`); reads are
  * written together, many requests in one insert, and each answer waits until its own is durable.
  */
-import type pg from 'pg';
 import type { Viewer } from '../access/viewer.ts';
 import { Fault } from '../platform/fault.ts';
+import type { Pipeline } from '../platform/pipeline.ts';
 
 export interface AuditEvent {
   at: Date;
@@ -23,8 +23,6 @@ export interface AuditEvent {
 export interface Audit {
   /** Resolves once the event is durable. Fails with a retryable Fault when it cannot be. */
   record(event: AuditEvent): Promise<void>;
-  /** Batches written, which with `Reader.sent` makes the number of statements. */
-  written(): number;
 }
 
 /** Past this many waiting, reading is refused rather than unaudited. */
@@ -50,10 +48,9 @@ export function eventsStatement(events: AuditEvent[]): { text: string; values: [
 }
 
 /** Batches by itself: whatever arrives while one insert is on its way goes into the next. */
-export function openAudit(pool: pg.Pool): Audit {
+export function openAudit(recorder: Pipeline): Audit {
   let waiting: { event: AuditEvent; done: () => void; failed: (error: unknown) => void }[] = [];
   let writing = false;
-  let written = 0;
 
   async function drain() {
     writing = true;
@@ -61,8 +58,8 @@ export function openAudit(pool: pg.Pool): Audit {
       const batch = waiting;
       waiting = [];
       try {
-        await pool.query({ name: 'audit-events', ...eventsStatement(batch.map(({ event }) => event)) });
-        written += 1;
+        const { text, values } = eventsStatement(batch.map(({ event }) => event));
+        await recorder.run({ name: 'audit-events', text }, values);
         for (const { done } of batch) done();
       } catch (cause) {
         const fault = new Fault(
@@ -91,6 +88,5 @@ export function openAudit(pool: pg.Pool): Audit {
         if (!writing) void drain();
       });
     },
-    written: () => written,
   };
 }

@@ -20,7 +20,7 @@ import {
 } from 'graphql';
 import type { ViewerRole } from '../access/viewer.ts';
 import { Fault } from '../platform/fault.ts';
-import type { Statement } from '../platform/reader.ts';
+import type { Statement } from '../platform/pipeline.ts';
 import { afterOf, cursorSql } from './cursor.ts';
 import { uuidOf } from './id.ts';
 import type { Arguments, At, Field, Run, View } from './view.ts';

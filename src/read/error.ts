@@ -1,7 +1,7 @@
 /** What an error says to whoever caused it: a code, words without any value of the request, and whether to try again. */
 import { GraphQLError, type GraphQLFormattedError, Kind } from 'graphql';
 import { Fault } from '../platform/fault.ts';
-import { ReaderBusy } from '../platform/reader.ts';
+import { PipelineBusy } from '../platform/pipeline.ts';
 
 const internal = {
   code: 'INTERNAL_SERVER_ERROR',
@@ -41,7 +41,7 @@ interface Told {
 function tell(error: GraphQLError): Told {
   const cause = error.originalError ?? error;
   if (cause instanceof Fault) return cause;
-  if (cause instanceof ReaderBusy)
+  if (cause instanceof PipelineBusy)
     return { code: 'BUSY', message: 'Too many requests at once. Try again.', retryable: true };
   if (cause instanceof Error && !(cause instanceof GraphQLError)) return tellDatabase(cause);
   const code = String(error.extensions.code ?? '');

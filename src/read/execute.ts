@@ -23,7 +23,7 @@ import {
 } from 'graphql';
 import type { Viewer } from '../access/viewer.ts';
 import type { Audit } from '../audit/store.ts';
-import type { Reader } from '../platform/reader.ts';
+import type { Pipeline } from '../platform/pipeline.ts';
 import type { CommandTools } from '../write/command.ts';
 import { type Catalogue, compile, type Plan, type Root } from './compile.ts';
 import { asGraphQLError } from './error.ts';
@@ -44,7 +44,7 @@ export interface ReadContext {
   /** The day in Europe/London. */
   today: string;
   now: () => Date;
-  reader: Reader;
+  reader: Pipeline;
   audit: Audit;
   tools: CommandTools;
   load(asked: Read): Promise<unknown>;
@@ -161,7 +161,7 @@ export function openExecutor(catalogue: Catalogue) {
       ({ def, node, known }) => known ?? (getArgumentValues(def, node, variables) as Arguments),
     );
     const values = plan.parameters.map((parameter) => parameter({ viewer, today }, args));
-    const [row = []] = await context.reader.read(plan.statement, values);
+    const [row = []] = await context.reader.run(plan.statement, values);
     const texts: (string | null)[] = [];
     const personIds: string[] = [];
     for (let i = 0; i < row.length; i += 2) {

@@ -47,7 +47,9 @@ try {
   tell(
     `${availableParallelism()} cores (${cpus()[0]?.model}), Node ${process.version}, PostgreSQL ${rows[0].server_version}`,
   );
-  const questions = (['record', 'whole', 'caseload'] as const).filter((question: Question) => only.includes(question));
+  const questions = (['record', 'whole', 'caseload'] as const).filter((question: Question) =>
+    only.includes(question),
+  );
   const held = await countPeople(client);
   if (questions.length === 0) tell('Nobody is made: the intake has a database of its own');
   else if (held === 0) {

@@ -1,6 +1,6 @@
 /**
- * Reads for the hot path: single prepared statements, pipelined on a few long-lived connections, so that a request
- * costs one round trip and none waits for a free connection.
+ * For the hot path: single prepared statements, pipelined on a few long-lived connections, so that each costs one round
+ * trip and none waits for a free connection. Each statement is a transaction of its own.
  */
 import type { Socket } from 'node:net';
 import pg from 'pg';
@@ -11,9 +11,9 @@ export interface Statement {
   text: string;
 }
 
-export interface Reader {
+export interface Pipeline {
   /** The rows as arrays, in the order of the select list. */
-  read(statement: Statement, values: unknown[]): Promise<unknown[][]>;
+  run(statement: Statement, values: unknown[]): Promise<unknown[][]>;
   /** Statements sent since the start. */
   sent(): number;
   close(): Promise<void>;
@@ -28,7 +28,6 @@ interface Lane {
   held: boolean;
 }
 
-const lanes = 3;
 /** More in flight on one connection wait behind each other and only lengthen the slowest answers. */
 const maxInFlight = 4;
 /** A connection keeps every statement it prepared; past this many it is replaced, so that odd queries leave no trace. */
@@ -36,21 +35,24 @@ const maxPrepared = 500;
 const maxWaiting = 2_000;
 
 // A cached plan is worth more than a perfect one: planning a record anew takes longer than running it.
-const settings =
-  '-c timezone=UTC -c plan_cache_mode=force_generic_plan -c jit=off -c statement_timeout=10s -c default_transaction_read_only=on';
+const settings = '-c timezone=UTC -c plan_cache_mode=force_generic_plan -c jit=off -c statement_timeout=10s';
 
-export class ReaderBusy extends Error {
-  override name = 'ReaderBusy';
+export class PipelineBusy extends Error {
+  override name = 'PipelineBusy';
 }
 
-export function openReader(config: pg.ClientConfig): Reader {
+export function openPipeline(
+  config: pg.ClientConfig,
+  { lanes, readOnly }: { lanes: number; readOnly: boolean },
+): Pipeline {
+  const options = `${settings} -c default_transaction_read_only=${readOnly ? 'on' : 'off'}`;
   const open: Lane[] = [];
   const waiting: (() => void)[] = [];
   let sent = 0;
   let closed = false;
 
   function openLane(): Lane {
-    const client = new pg.Client({ ...config, pipeline: true, options: settings, keepAlive: true });
+    const client = new pg.Client({ ...config, pipeline: true, options, keepAlive: true });
     const lane: Lane = { client, ready: client.connect(), inFlight: 0, names: new Set(), held: false };
     const drop = () => {
       const index = open.indexOf(lane);
@@ -92,14 +94,14 @@ export function openReader(config: pg.ClientConfig): Reader {
   }
 
   return {
-    async read(statement, values) {
+    async run(statement, values) {
       let lane = freeLane();
       while (lane === null) {
-        if (waiting.length >= maxWaiting) throw new ReaderBusy('too many reads are waiting');
+        if (waiting.length >= maxWaiting) throw new PipelineBusy('too many statements are waiting');
         await new Promise<void>((resolve) => waiting.push(resolve));
         lane = freeLane();
       }
-      if (closed) throw new ReaderBusy('the reader is closed');
+      if (closed) throw new PipelineBusy('it is closed');
       lane.inFlight += 1;
       lane.names.add(statement.name);
       sent += 1;
