@@ -23,7 +23,7 @@ test('the benchmark runs, compares the hub with the floor and counts its stateme
   const results = JSON.parse(stdout);
   expect(results).toEqual({
     record: read,
-    whole: read,
+    slim: read,
     caseload: read,
     sync: {
       rowsPerS: figure,
@@ -34,7 +34,7 @@ test('the benchmark runs, compares the hub with the floor and counts its stateme
     },
   });
   // One statement reads, and the audit of several requests is written together.
-  for (const { sqlPerRequest } of [results.record, results.whole, results.caseload]) {
+  for (const { sqlPerRequest } of [results.record, results.slim, results.caseload]) {
     expect(sqlPerRequest).toBeGreaterThan(1);
     expect(sqlPerRequest).toBeLessThanOrEqual(2);
   }

@@ -1,13 +1,13 @@
 /**
- * What is asked of the hub and of each peer, so that all do the same work: a person with both budgets and the money in
- * them, a person's whole combined record, and a page of a caseload. The bench compares the answers of the hub and the floor before it takes any time.
+ * What is asked of the hub and of each peer, so that all do the same work: a person's combined record, a slim part of
+ * it (both budgets and the money in them), and a page of a caseload. The bench compares the answers of the hub and the floor before it takes any time.
  */
 import { icb } from './data.ts';
 
 const figures = 'paidIn { amount } spent { amount } committed { amount } left { amount }';
 
 export const hubDocuments = {
-  record: `query Record($nhsNumber: NHSNumber!) {
+  slim: `query Slim($nhsNumber: NHSNumber!) {
   person(nhsNumber: $nhsNumber) {
     familyName givenName birthDate
     budgets {
@@ -17,7 +17,7 @@ export const hubDocuments = {
     }
   }
 }`,
-  whole: `query Whole($nhsNumber: NHSNumber!) {
+  record: `query Record($nhsNumber: NHSNumber!) {
   person(nhsNumber: $nhsNumber) {
     familyName givenName birthDate gender
     identifiers { system value issuer status }
@@ -79,7 +79,7 @@ const list = (rows: string) => `(select coalesce(json_agg(row_to_json(o)), '[]')
 
 /** Each gives one column, the answer as text. Written by hand for just these questions; nobody is asked who they are. */
 export const floorStatements = {
-  record: `
+  slim: `
 select row_to_json(o)::text from (
   select p.family_name as "familyName", p.given_name as "givenName", p.birth_date as "birthDate",
     ${list(`select kind, status, valid_from as "from", ${amount('agreed_pence')} as agreed,
@@ -93,7 +93,7 @@ select row_to_json(o)::text from (
               from budget b where person_id = p.id order by valid_from desc, kind, id`)} as budgets
     from person_identifier i join person p on p.id = i.person_id
    where i.system = 'NHS_NUMBER' and i.issuer = '' and i.value = $1) o`,
-  whole: `
+  record: `
 with p as materialized (
   select p.id, family_name, given_name, birth_date, gender
     from person_identifier i join person p on p.id = i.person_id
@@ -212,7 +212,7 @@ select row_to_json(o)::text from (
  * budget, where the hub gives balances and the combined budget.
  */
 export const peerDocuments = {
-  record: `query Record($nhsNumber: String!) {
+  slim: `query Slim($nhsNumber: String!) {
   personIdentifierBySystemAndIssuerAndValue(system: NHS_NUMBER, issuer: "", value: $nhsNumber) {
     personByPersonId {
       familyName givenName birthDate
@@ -228,7 +228,7 @@ export const peerDocuments = {
     }
   }
 }`,
-  whole: `query Whole($nhsNumber: String!) {
+  record: `query Record($nhsNumber: String!) {
   personIdentifierBySystemAndIssuerAndValue(system: NHS_NUMBER, issuer: "", value: $nhsNumber) {
     personByPersonId {
       familyName givenName birthDate gender

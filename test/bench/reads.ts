@@ -14,7 +14,7 @@ import { median, rounded } from './figure.ts';
 import type { Measured, Round, Target } from './load.ts';
 import { hubDocuments, peerCursorDocument, peerDocuments } from './operation.ts';
 
-export type Question = 'record' | 'whole' | 'caseload';
+export type Question = 'record' | 'slim' | 'caseload';
 type Server = 'hub' | 'floor' | 'postgraphile';
 
 export interface ReadFigures {
