@@ -36,7 +36,8 @@ export async function contentOf(pool: pg.Pool): Promise<Record<string, string[]>
     if (value === null || typeof value !== 'object') return value;
     return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, told(inner)]));
   };
-  const text = ({ id, ...row }: Row) => JSON.stringify(told(row));
+  // When an announcement is relayed depends on who is awake, and nothing else on that.
+  const text = ({ id, relayed_at, ...row }: Row) => JSON.stringify(told(row));
   // Each round an id learns of one more step along the references.
   for (let round = 0; round < 4; round += 1) {
     const next = new Map<string, string>();
