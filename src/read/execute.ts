@@ -86,7 +86,7 @@ interface Shape {
   object: string;
 }
 
-/** `max` bounds the plans kept for one document: two to the number of its deciding variables could be many. */
+/** Of one document: two to the number of its deciding variables could be many. */
 const maxPlans = 64;
 
 export function openExecutor(catalogue: Catalogue) {
