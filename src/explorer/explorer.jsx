@@ -15,12 +15,13 @@ const defaultQuery = `# Paste a token above, then run this with Ctrl+Enter
 # (Cmd+Enter on a Mac). Ctrl+Space shows what else can be
 # asked for; the book on the left describes all of it.
 {
-  __schema {
-    queryType {
-      fields {
-        name
-        description
-      }
+  me { name role }
+  caseload(first: 5) {
+    nodes {
+      familyName
+      givenName
+      sources { side availability }
+      combined { agreed { formatted } left { formatted } }
     }
   }
 }
