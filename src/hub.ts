@@ -15,9 +15,11 @@ import { watchSync } from './watch.ts';
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
-const help = `npm run hub -- COMMAND
+const demoPeople = () => personas(makePlace({ today: londonDay(new Date()), size: 20 }));
 
-  token NAME                     a demo token for ${Object.keys(personas(makePlace({ today: londonDay(new Date()), size: 20 }))).join(', ')}
+const help = () => `npm run hub -- COMMAND
+
+  token NAME                     a demo token for ${Object.keys(demoPeople()).join(', ')}
   sync [SOURCE…]                 asks the sources for their news now, and shows how it goes on
   source list                    the systems the hub takes records from
   source add CODE --kind NHS_FHIR|COUNCIL --organisation ODS --url URL --name NAME [--every SECONDS]
@@ -32,13 +34,14 @@ const commands: Record<string, Run> = {
   token: async ([name = ''], _options, { port, oidcAudience, oidcIssuer, dataDir }) => {
     if (oidcIssuer !== undefined)
       throw usage('OIDC_ISSUER is set: its sign-in gives the tokens, not the demo.');
-    const now = new Date();
-    const everybody = Object.entries(personas(makePlace({ today: londonDay(now), size: 20 })));
+    const everybody = Object.entries(demoPeople());
     const persona = everybody.find(([known]) => known === name)?.[1];
     if (persona === undefined) throw usage(`Say who: ${everybody.map(([known]) => known).join(', ')}.`);
     const key = await readDemoKey(dataDir);
     if (key === null) throw usage('The demo has not run yet with this DATA_DIR. Start it first: npm start');
-    say(await demoToken(persona, { issuer: demoIssuerUrl(port), audience: oidcAudience, key, now }));
+    say(
+      await demoToken(persona, { issuer: demoIssuerUrl(port), audience: oidcAudience, key, now: new Date() }),
+    );
   },
 
   migrate: async ([word, name], _options, environment) => {
@@ -153,7 +156,7 @@ try {
   const [command = '', ...words] = positionals;
   const run = commands[command];
   if (run === undefined) {
-    say(help);
+    say(help());
     process.exitCode = command === '' || command === 'help' ? 0 : 1;
   } else await run(words, values as Options, readEnvironment(process.env));
 } catch (error) {

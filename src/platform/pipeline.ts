@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import pg from 'pg';
+import { Fault } from './fault.ts';
 
 export interface Statement {
   /** Unique for its text: it names the prepared statement. */
@@ -37,9 +38,7 @@ const maxWaiting = 2_000;
 // A cached plan is worth more than a perfect one: planning a record anew takes longer than running it.
 const settings = '-c timezone=UTC -c plan_cache_mode=force_generic_plan -c jit=off -c statement_timeout=10s';
 
-export class PipelineBusy extends Error {
-  override name = 'PipelineBusy';
-}
+const busy = () => new Fault('BUSY', 'Too many requests at once. Try again.', { retryable: true });
 
 export function openPipeline(
   config: pg.ClientConfig,
@@ -65,6 +64,7 @@ export function openPipeline(
     return lane;
   }
 
+  // pg has no way to say so from outside: this reaches for the socket of its connection.
   function holdWrites(lane: Lane) {
     if (lane.held) return;
     const { stream } = (lane.client as unknown as { connection: { stream: Socket } }).connection;
@@ -97,11 +97,11 @@ export function openPipeline(
     async run(statement, values) {
       let lane = freeLane();
       while (lane === null) {
-        if (waiting.length >= maxWaiting) throw new PipelineBusy('too many statements are waiting');
+        if (waiting.length >= maxWaiting) throw busy();
         await new Promise<void>((resolve) => waiting.push(resolve));
         lane = freeLane();
       }
-      if (closed) throw new PipelineBusy('it is closed');
+      if (closed) throw busy();
       lane.inFlight += 1;
       lane.names.add(statement.name);
       sent += 1;

@@ -39,9 +39,8 @@ export interface Selection {
   typed?: boolean;
 }
 
-/** A field of `Query` (or a payload's object, read as if by `Query.node`), under its response key. */
+/** A field of `Query` (or a payload's object, read as if by `Query.node`). */
 export interface Root {
-  key: string;
   def: GraphQLField<unknown, unknown>;
   field: Field;
   nodes: readonly FieldNode[];
@@ -55,7 +54,6 @@ export interface Plan {
   parameters: ((run: Run, args: Arguments[]) => unknown)[];
   /** The fields that have arguments. */
   withArguments: { def: GraphQLField<unknown, unknown>; node: FieldNode; known?: Arguments }[];
-  keys: string[];
 }
 
 /** PostgreSQL cuts longer column names off, and a column's name is the response key. */
@@ -310,7 +308,6 @@ export function compile(
     statement: { name: createHash('sha256').update(text).digest('base64url').slice(0, 32), text },
     parameters,
     withArguments,
-    keys: roots.map(({ key }) => key),
   };
 }
 

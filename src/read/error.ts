@@ -1,7 +1,6 @@
 /** What an error says to whoever caused it: a code, words without any value of the request, and whether to try again. */
 import { GraphQLError, type GraphQLFormattedError, Kind } from 'graphql';
 import { Fault } from '../platform/fault.ts';
-import { PipelineBusy } from '../platform/pipeline.ts';
 
 const internal = {
   code: 'INTERNAL_SERVER_ERROR',
@@ -41,8 +40,6 @@ interface Told {
 function tell(error: GraphQLError): Told {
   const cause = error.originalError ?? error;
   if (cause instanceof Fault) return cause;
-  if (cause instanceof PipelineBusy)
-    return { code: 'BUSY', message: 'Too many requests at once. Try again.', retryable: true };
   if (cause instanceof Error && !(cause instanceof GraphQLError)) return tellDatabase(cause);
   const code = String(error.extensions.code ?? '');
   if (!documentCodes.has(code)) return internal;

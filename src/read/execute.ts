@@ -135,7 +135,7 @@ export function openExecutor(catalogue: Catalogue) {
         keys.push({ key, constant: '"Query"' });
         continue;
       }
-      const root = rootOf(key, nodes);
+      const root = rootOf(nodes);
       if (root === null) return null;
       roots.push(root);
       keys.push({ key, constant: null });
@@ -147,11 +147,11 @@ export function openExecutor(catalogue: Catalogue) {
     };
   }
 
-  function rootOf(key: string, nodes: readonly FieldNode[]): Root | null {
+  function rootOf(nodes: readonly FieldNode[]): Root | null {
     const name = nodes[0]!.name.value;
     const field = views.Query?.fields[name];
     const def = query.getFields()[name];
-    return field === undefined || def === undefined ? null : { key, def, field, nodes };
+    return field === undefined || def === undefined ? null : { def, field, nodes };
   }
 
   /** Sends the plan's statement, writes the audit, and gives the JSON text of each root. */
@@ -193,7 +193,6 @@ export function openExecutor(catalogue: Catalogue) {
         const def = query.getFields().node!;
         const only = getNamedType(info.returnType).name;
         const root: Root = {
-          key: 'node',
           def,
           field: { is: 'node', only },
           nodes: info.fieldNodes,
@@ -255,12 +254,20 @@ export function openExecutor(catalogue: Catalogue) {
     },
     /** Resolvers for the fields of `Query`, for operations that graphql-js must execute. */
     resolveQuery: (_source: unknown, _args: unknown, context: ReadContext, info: GraphQLResolveInfo) => {
-      const root = rootOf(String(info.path.key), info.fieldNodes);
+      const root = rootOf(info.fieldNodes);
       if (root === null) throw new Error(`no view says how Query.${info.fieldName} is read`);
       return context.load({ root, info });
     },
   };
 }
+
+/** The resolver of a payload's object: the command's answer names it by the global id under `key`, if there is one. */
+export const readById =
+  <Key extends string>(key: Key) =>
+  (answer: { [K in Key]?: string }, _args: unknown, context: ReadContext, info: GraphQLResolveInfo) => {
+    const id = answer[key];
+    return id === undefined ? null : context.byId(id, info);
+  };
 
 export type Executor = ReturnType<typeof openExecutor>;
 

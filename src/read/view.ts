@@ -52,7 +52,8 @@ interface ConnectionField {
   type: string;
   keys: {
     column: string;
-    type: string /** What comes before everything, in the list's order. */;
+    type: string;
+    /** What comes before everything, in the list's order. */
     first: string;
   }[];
   rows: (at: PageAt) => string;
