@@ -293,7 +293,7 @@ describe('what a resource says', () => {
     });
     expect(firstFacts(fixture('UKCore-CarePlan-WellnessPlan-Example'))).toMatchObject({
       title: 'Weight management plan',
-      status: 'ACTIVE',
+      status: 'AGREED',
       to: '2020-01-01',
     });
   });
@@ -362,7 +362,7 @@ describe('what a resource says', () => {
       externalId: 'CarePlan/cp-1',
       facts: {
         title: 'Personalised care and support plan',
-        status: 'ACTIVE',
+        status: 'AGREED',
         whatMatters: 'The sea.',
         from: '2026-04-01',
         to: '2027-03-31',

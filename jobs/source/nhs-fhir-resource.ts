@@ -320,7 +320,7 @@ const carePlanSchema = z
         personId: it.subject,
         facts: {
           title: it.title ?? wordsOf(it.category[0]) ?? 'Care plan',
-          status: isOver ? 'ENDED' : it.status === 'draft' ? 'DRAFT' : 'ACTIVE',
+          status: isOver ? 'ENDED' : it.status === 'draft' ? 'DRAFT' : 'AGREED',
           whatMatters: ownNotes.map((note) => note.text).join('\n\n') || null,
           from: it.period.start,
           to,

@@ -96,10 +96,60 @@ const operators = new Set<ViewerRole>([
 /** Sync runs and waiting rows hold no personal data, but they are the business of those who run or feed the hub. */
 export const maySeeSync = (role: ViewerRole): boolean => operators.has(role);
 
-const deciders = new Set<ViewerRole>(['CARE_COORDINATOR', 'SOCIAL_WORKER']);
+const careTeam: ViewerRole[] = ['CARE_COORDINATOR', 'SOCIAL_WORKER'];
+const commissioners: ViewerRole[] = [...careTeam, 'FINANCE'];
+const family: ViewerRole[] = ['PERSON', 'REPRESENTATIVE'];
 
-/** Whether two records are one person is for somebody who knows them to decide. */
-export const mayMerge = (role: ViewerRole): boolean => deciders.has(role);
+/**
+ * Who may give which command. Whom it may concern is asked of `maySeePerson`; for which side somebody speaks follows
+ * from the organisation they act for.
+ */
+const commands = {
+  // Asking a source for news costs it work, and shows nothing.
+  requestSync: [...operators],
+  // Whether two records are one person is for somebody who knows them to decide.
+  mergePeople: careTeam,
+  unmergePeople: careTeam,
 
-/** Asking a source for news costs it work, and shows nothing. */
-export const mayRequestSync = (role: ViewerRole): boolean => operators.has(role);
+  draftPlan: careTeam,
+  editPlan: careTeam,
+  proposePlan: careTeam,
+  discardPlan: careTeam,
+  agreePlan: [...careTeam, ...family],
+  declinePlan: [...careTeam, ...family],
+  raiseConcern: careTeam,
+  answerConcern: careTeam,
+
+  recordEligibility: careTeam,
+  endEligibility: careTeam,
+
+  proposeBudget: commissioners,
+  reviseBudget: commissioners,
+  signOffBudget: commissioners,
+  releaseBudget: commissioners,
+  suspendBudget: commissioners,
+  endBudget: commissioners,
+  decideFundingSplit: commissioners,
+  changePortionManagement: careTeam,
+
+  holdReview: careTeam,
+
+  recordDecision: commissioners,
+  requestReconsideration: [...careTeam, ...family],
+  decideReconsideration: commissioners,
+} satisfies Record<string, ViewerRole[]>;
+
+export type CommandName = keyof typeof commands;
+
+export const mayCommand = (role: ViewerRole, command: CommandName): boolean =>
+  (commands[command] as ViewerRole[]).includes(role);
+
+/** Authority to decide for somebody about their care, and about their money. None of it follows from being family. */
+export const decidesAboutCare = ['REPRESENTATIVE', 'LPA_HEALTH_AND_WELFARE', 'DEPUTY'] as const;
+export const decidesAboutMoney = ['REPRESENTATIVE', 'LPA_PROPERTY_AND_FINANCE', 'DEPUTY', 'NOMINEE'] as const;
+
+/** SQL: the parts by which the viewer represents the person today, as text. */
+export const authoritiesOver = (personId: string, p: PolicyParameters): string =>
+  `select s.role::text from role_on_record s where s.person_id = ${personId}
+      and s.individual_nhs_number = ${ownNhsNumber(p)}
+      and s.role in (${representing.map((r) => `'${r}'`).join(', ')}) and ${isLive('s', p)}`;

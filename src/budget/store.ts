@@ -1,6 +1,14 @@
 /** Writes budgets with whose money they are made of and how it is managed, and the balances that sources report. */
 import { type Apply, linkOfRow, ownOfRow, run, type Verdict } from '../person/store.ts';
 
+/** SQL: the four duties as the way of managing gives them, where nobody said otherwise. */
+const duties = (management: string) =>
+  ['funds_holder', 'account_operator', 'legal_employer', 'purchase_decider']
+    .map((duty) => `default_duty(${management}, '${duty}')`)
+    .join(', ');
+
+// A portion that the source no longer names ends and stays: a plan's lines may be paid from it.
+//
 // What a budget no longer has is looked up budget by budget (`offset 0` keeps it so), and deleted by where it stands:
 // joined in any other way, a plan made when the tables were empty reads them whole for every page.
 const writeBudgets = `
@@ -39,7 +47,7 @@ with row as (
    cross join jsonb_to_recordset(k."fundingLines")
            as f(source funding_source, "organisationCode" text, "amountPence" bigint)
    group by k.budget_id, k.person_id, f.source
-  on conflict (budget_id, person_id, source) do update
+  on conflict (budget_id, person_id, source, stream) where split_id is null and valid_from is null do update
      set organisation_id = excluded.organisation_id, amount_pence = excluded.amount_pence
    where (x.organisation_id, x.amount_pence) is distinct from (excluded.organisation_id, excluded.amount_pence)
 ), no_longer_funded as (
@@ -49,24 +57,27 @@ with row as (
                           where budget_id = k.budget_id and person_id = k.person_id offset 0) x
      where not exists (select from jsonb_array_elements(k."fundingLines") as f where f ->> 'source' = x.source::text)))
 ), managed as (
-  insert into portion as x (budget_id, person_id, position, management, recurring, amount_pence, account_operator_id)
+  insert into portion as x (budget_id, person_id, position, management, recurring, amount_pence, account_operator_id,
+                            funds_holder, account_operator, legal_employer, purchase_decider)
   select k.budget_id, k.person_id, p.position, p.management, p.recurring, p."amountPence",
-         (select id from organisation where ods_code = p."accountOperatorCode")
+         (select id from organisation where ods_code = p."accountOperatorCode"), ${duties('p.management')}
     from known k
    cross join rows from (jsonb_to_recordset(k.portions)
            as (management management, recurring boolean, "amountPence" bigint, "accountOperatorCode" text))
            with ordinality as p(management, recurring, "amountPence", "accountOperatorCode", position)
   on conflict (budget_id, person_id, position) do update
      set management = excluded.management, recurring = excluded.recurring, amount_pence = excluded.amount_pence,
-         account_operator_id = excluded.account_operator_id
-   where (x.management, x.recurring, x.amount_pence, x.account_operator_id)
+         account_operator_id = excluded.account_operator_id, funds_holder = excluded.funds_holder,
+         account_operator = excluded.account_operator, legal_employer = excluded.legal_employer,
+         purchase_decider = excluded.purchase_decider, valid_to = null
+   where (x.management, x.recurring, x.amount_pence, x.account_operator_id, x.valid_to)
          is distinct from (excluded.management, excluded.recurring, excluded.amount_pence,
-                           excluded.account_operator_id)
+                           excluded.account_operator_id, null)
 ), no_longer_managed as (
-  delete from portion where ctid = any(array(
+  update portion set valid_to = (now() at time zone 'Europe/London')::date where ctid = any(array(
     select x.ctid from known k
      cross join lateral (select ctid from portion where budget_id = k.budget_id and person_id = k.person_id
-                            and position > jsonb_array_length(k.portions) offset 0) x))
+                            and position > jsonb_array_length(k.portions) and valid_to is null offset 0) x))
 )
 select n, person_id, waits from placed`;
 

@@ -1,7 +1,6 @@
 /** Asking a source for its news now. The queue hears of it from the outbox, like of everything else. */
 import type pg from 'pg';
-import { mayRequestSync } from '../access/policy.ts';
-import { idOf } from '../read/id.ts';
+import { idOf } from '../platform/id.ts';
 import { type Command, UserFault } from '../write/command.ts';
 
 const announce = `
@@ -20,7 +19,6 @@ export async function askForSync(pool: pg.Pool, codes: string[]): Promise<string
 
 export const requestSync: Command<{ idempotencyKey: string; sourceCode: string }, { sourceId: string }> = {
   name: 'requestSync',
-  may: mayRequestSync,
   run: async ({ tx }, { sourceCode }) => {
     const source = await tx.sourceSystem.findUnique({ where: { code: sourceCode }, select: { id: true } });
     if (source === null) {

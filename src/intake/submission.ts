@@ -67,7 +67,7 @@ export interface OutcomeFacts {
 
 export interface PlanFacts {
   title: string;
-  status: 'DRAFT' | 'ACTIVE' | 'ENDED';
+  status: 'DRAFT' | 'AGREED' | 'ENDED';
   /** What matters to the person, in their own words. */
   whatMatters: string | null;
   from: string | null;

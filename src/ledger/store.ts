@@ -45,7 +45,9 @@ select distinct row.person, row.budget, row.source, leg.kind,
   from json_to_recordset($1::json) as row(
          person uuid, budget uuid, source funding_source, "from" ledger_account_kind, "to" ledger_account_kind)
  cross join lateral (values (row."from"), (row."to")) as leg(kind)
-  left join funding_line f on f.budget_id = row.budget and f.person_id = row.person and f.source = row.source
+  left join lateral (select organisation_id from funding_line
+                      where budget_id = row.budget and person_id = row.person and source = row.source
+                      order by organisation_id limit 1) f on true
 on conflict (budget_id, source, kind) do nothing`;
 
 const postTransfers = `

@@ -40,7 +40,7 @@ function byFunder(personId: string, at: At): string {
            coalesce(sum(f.amount_pence), 0) as agreed, coalesce(sum(m.paid_in), 0) as paid_in,
            coalesce(sum(m.spent), 0) as spent, coalesce(sum(m.committed), 0) as committed,
            coalesce(sum(m.remaining), 0) as remaining
-      from (select l.* from funding_line l join (${inForce}) b on b.id = l.budget_id and b.person_id = l.person_id) f
+      from (select l.* from funding_line l join (${inForce} and part_of_id is null) b on b.id = l.budget_id and b.person_id = l.person_id) f
       full join (${balancesOf(inForce)}) m on m.budget_id = f.budget_id and m.source = f.source
      group by coalesce(f.source, m.source), f.organisation_id`;
 }

@@ -1,8 +1,7 @@
 /** Deciding that two records are one person, and that they are not after all. */
-import { mayMerge } from '../access/policy.ts';
-import { visiblePeople } from '../access/scope.ts';
-import { idOf, uuidOf } from '../read/id.ts';
-import { type Command, type CommandContext, UserFault } from '../write/command.ts';
+import { idOf, uuidOf } from '../platform/id.ts';
+import { type Command, UserFault } from '../write/command.ts';
+import { isVisible, reasonOf, visiblePerson } from '../write/subject.ts';
 import { type MergeRefusal, mergePeople, unmergePeople } from './merge.ts';
 import { linkPrefix, personPrefix } from './view.ts';
 
@@ -27,34 +26,18 @@ const refusals: Record<MergeRefusal, { message: string; field: string }> = {
     message: 'Another record was merged into this one. Undo that first, or merge the other way round.',
     field: 'fromId',
   },
+  HOLDS_OWN_RECORDS: {
+    message: 'A plan, budget or other thing was agreed here on this record. Merge the other way round.',
+    field: 'fromId',
+  },
 };
-
-const maxReason = 1_000;
-
-function checkReason(reason: string): string {
-  const words = reason.trim();
-  if (words.length > 0 && words.length <= maxReason) return words;
-  throw new UserFault('REASON_NEEDED', `Say why, in 1 to ${maxReason} characters.`, 'reason');
-}
-
-async function isVisible({ tx, viewer, today }: CommandContext, personId: string): Promise<boolean> {
-  const { text, values } = visiblePeople(viewer, today, [personId]);
-  return (await tx.$queryRawUnsafe<unknown[]>(text, ...values)).length === 1;
-}
-
-async function visiblePerson(context: CommandContext, id: string, field: string): Promise<string> {
-  const uuid = uuidOf(personPrefix, id);
-  if (uuid !== null && (await isVisible(context, uuid))) return uuid;
-  throw new UserFault('PERSON_NOT_FOUND', refusals.PERSON_NOT_FOUND.message, field);
-}
 
 export const mergePeopleCommand: Command<MergeInput, { personId: string }> = {
   name: 'mergePeople',
-  may: mayMerge,
   run: async (context, input) => {
-    const reason = checkReason(input.reason);
-    const fromPersonId = await visiblePerson(context, input.fromId, 'fromId');
-    const intoPersonId = await visiblePerson(context, input.intoId, 'intoId');
+    const reason = reasonOf(input.reason);
+    const fromPersonId = await visiblePerson(context, uuidOf(personPrefix, input.fromId), 'fromId');
+    const intoPersonId = await visiblePerson(context, uuidOf(personPrefix, input.intoId), 'intoId');
     const merged = await mergePeople(context.tx, { fromPersonId, intoPersonId });
     if (!merged.done) {
       const { message, field } = refusals[merged.code];
@@ -67,9 +50,8 @@ export const mergePeopleCommand: Command<MergeInput, { personId: string }> = {
 
 export const unmergePeopleCommand: Command<UnmergeInput, { personId: string }> = {
   name: 'unmergePeople',
-  may: mayMerge,
   run: async (context, input) => {
-    const reason = checkReason(input.reason);
+    const reason = reasonOf(input.reason);
     const notMerged = new UserFault(
       'NOT_MERGED',
       'No merge brought this record to the person, or it is not yours to see.',
@@ -79,7 +61,15 @@ export const unmergePeopleCommand: Command<UnmergeInput, { personId: string }> =
     const link = linkId === null ? null : await context.tx.personLink.findFirst({ where: { id: linkId } });
     if (linkId === null || link === null || !(await isVisible(context, link.personId))) throw notMerged;
     const unmerged = await unmergePeople(context.tx, { linkId });
-    if (!unmerged.done) throw notMerged;
+    if (!unmerged.done) {
+      throw unmerged.code === 'NOT_MERGED'
+        ? notMerged
+        : new UserFault(
+            'BUILT_UPON',
+            'A plan or an integrated budget stands on what the merge brought. End that first.',
+            'personSourceId',
+          );
+    }
     const personIds = [unmerged.personId, unmerged.fromPersonId];
     return { result: { personId: idOf(personPrefix, unmerged.fromPersonId) }, personIds, reason };
   },

@@ -12,7 +12,9 @@ export type MergeRefusal =
   /** One of the two has no links: it was merged already. */
   | 'RECORD_EMPTY'
   /** The record to be merged holds another that was merged into it; undo that first, or merge the other way round. */
-  | 'HOLDS_MERGED_RECORD';
+  | 'HOLDS_MERGED_RECORD'
+  /** Something was agreed in the hub on the record to be merged: merge the other way round. */
+  | 'HOLDS_OWN_RECORDS';
 
 export type MergeResult = { done: true; linkIds: string[] } | { done: false; code: MergeRefusal };
 
@@ -27,6 +29,15 @@ export async function mergePeople(
   const moving = links.filter((link) => link.personId === fromPersonId);
   if (moving.length === 0 || moving.length === links.length) return refuse('RECORD_EMPTY');
   if (moving.some((link) => link.mergedFromId !== null)) return refuse('HOLDS_MERGED_RECORD');
+  const own = { where: { personId: fromPersonId, linkId: null } };
+  const held = await Promise.all([
+    tx.plan.count(own),
+    tx.budget.count(own),
+    tx.eligibility.count(own),
+    tx.review.count(own),
+    tx.decision.count({ where: { personId: fromPersonId } }),
+  ]);
+  if (held.some((count) => count > 0)) return refuse('HOLDS_OWN_RECORDS');
   await tx.$executeRaw`set constraints all deferred`;
   const moved = { personId: intoPersonId, mergedFromId: fromPersonId };
   await tx.personLink.updateMany({ where: { personId: fromPersonId }, data: moved });
@@ -37,7 +48,7 @@ export async function mergePeople(
 
 export type UnmergeResult =
   | { done: true; linkIds: string[]; personId: string; fromPersonId: string }
-  | { done: false; code: 'NOT_MERGED' };
+  | { done: false; code: 'NOT_MERGED' | 'BUILT_UPON' };
 
 /**
  * Undoes the merge that brought a link to the person it is on: every link of that merge goes back, with what arrived
@@ -53,6 +64,12 @@ export async function unmergePeople(
   const { personId, mergedFromId } = link;
   await lockPeople(tx, [personId, mergedFromId]);
   const moving = await tx.personLink.findMany({ where: { personId, mergedFromId } });
+  const brought = { linkId: { in: moving.map(({ id }) => id) } };
+  const builtUpon = await Promise.all([
+    tx.budget.count({ where: { ...brought, partOfId: { not: null } } }),
+    tx.planLine.count({ where: { portion: { budget: brought } } }),
+  ]);
+  if (builtUpon.some((count) => count > 0)) return { done: false, code: 'BUILT_UPON' };
   await tx.$executeRaw`set constraints all deferred`;
   const restored = { personId: mergedFromId, mergedFromId: null };
   await tx.personLink.updateMany({ where: { personId, mergedFromId }, data: restored });

@@ -1,8 +1,8 @@
 /** How people and what hangs on them are read. */
 import { peopleInScope } from '../access/policy.ts';
 import { Fault } from '../platform/fault.ts';
+import { uuidOf } from '../platform/id.ts';
 import { parseNhsNumber } from '../platform/nhs-number.ts';
-import { uuidOf } from '../read/id.ts';
 import {
   type At,
   column,

@@ -6,7 +6,7 @@ export const planViews: Views = {
     fields: {
       plan: one(
         'Plan',
-        (at) => `select * from plan where person_id = ${at.parent}.id and status = 'ACTIVE'
+        (at) => `select * from plan where person_id = ${at.parent}.id and status = 'AGREED'
           and (valid_from is null or valid_from <= ${at.today()}) and (valid_to is null or valid_to >= ${at.today()})
           order by valid_from desc nulls last, id desc limit 1`,
       ),

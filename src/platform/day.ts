@@ -11,3 +11,25 @@ export function londonDay(instant: Date): string {
   if (minute !== last.minute) last = { minute, day: london.format(instant) };
   return last.day;
 }
+
+const dayMs = 86_400_000;
+
+/** Days are counted in UTC, where every day has 24 hours: London's clocks do not matter to a calendar. */
+const at = (day: string) => Date.parse(`${day}T00:00:00Z`);
+const dayOf = (ms: number) => new Date(ms).toISOString().slice(0, 10);
+
+export const addDays = (day: string, days: number): string => dayOf(at(day) + days * dayMs);
+
+/** How many days from one day to another; negative when the other is before. */
+export const daysBetween = (from: string, to: string): number => (at(to) - at(from)) / dayMs;
+
+/** The same day some months on, or the last of its month where that has no such day: 31 August and 6 months is 28 February. */
+export function addMonths(day: string, months: number): string {
+  const [year, month, date] = day.split('-').map(Number) as [number, number, number];
+  const first = new Date(Date.UTC(year, month - 1 + months, 1));
+  const last = new Date(Date.UTC(first.getUTCFullYear(), first.getUTCMonth() + 1, 0)).getUTCDate();
+  return dayOf(first.getTime() + (Math.min(date, last) - 1) * dayMs);
+}
+
+/** 1 is Monday, 7 is Sunday. */
+export const weekday = (day: string): number => new Date(at(day)).getUTCDay() || 7;

@@ -20,9 +20,10 @@ import {
 } from 'graphql';
 import type { ViewerRole } from '../access/viewer.ts';
 import { Fault } from '../platform/fault.ts';
+import { uuidOf } from '../platform/id.ts';
 import type { Statement } from '../platform/pipeline.ts';
 import { afterOf, cursorSql } from './cursor.ts';
-import { uuidOf } from './id.ts';
+import { type Derivation, derivedMark } from './derive.ts';
 import type { Arguments, At, Field, Run, View } from './view.ts';
 
 export interface Catalogue {
@@ -54,6 +55,8 @@ export interface Plan {
   parameters: ((run: Run, args: Arguments[]) => unknown)[];
   /** The fields that have arguments. */
   withArguments: { def: GraphQLField<unknown, unknown>; node: FieldNode; known?: Arguments }[];
+  /** What stands in the answer only as facts yet, and is worked out of them after. */
+  derivations: Derivation[];
 }
 
 /** PostgreSQL cuts longer column names off, and a column's name is the response key. */
@@ -74,7 +77,10 @@ export function compile(
 ): Plan {
   const parameters: Plan['parameters'] = [];
   const withArguments: Plan['withArguments'] = [];
+  const derivations: Derivation[] = [];
   const shared = new Map<string, string>();
+  /** Below a field with `asAt`: the day and the instant it asks for. */
+  let past: { day: string; knownAt: string; dayOf: Derivation['day'] } | undefined;
   let aliases = 0;
 
   const bind = (type: string, value: Plan['parameters'][number]) => `$${parameters.push(value)}::${type}`;
@@ -86,6 +92,29 @@ export function compile(
     const made = make();
     shared.set(name, made);
     return made;
+  }
+
+  const today = () => once('today', () => bind('date', (run) => run.today));
+
+  /** Does `inner` under the `asAt` argument of the field, if it has one. */
+  function under(field: Field, node: FieldNode, index: number, inner: () => string): string {
+    if (!('asAt' in field) || !node.arguments?.some(({ name }) => name.value === 'asAt')) return inner();
+    const before = past;
+    const asAtOf = (args: Arguments) => (args.asAt ?? {}) as { day?: string | null; knownAt?: Date | null };
+    const dayOf: Derivation['day'] = (run, args) => asAtOf(args[index] ?? {}).day ?? run.today;
+    past = {
+      day: bind('date', dayOf),
+      knownAt: bind(
+        'timestamptz',
+        (_run, args) => asAtOf(args[index] ?? {}).knownAt?.toISOString() ?? 'infinity',
+      ),
+      dayOf,
+    };
+    try {
+      return inner();
+    } finally {
+      past = before;
+    }
   }
 
   /** Notes the field's arguments and gives what its SQL may use. */
@@ -103,7 +132,9 @@ export function compile(
       parent,
       role,
       viewer: (fact) => once(fact, () => bind('text', (run) => run.viewer[fact])),
-      today: () => once('today', () => bind('date', (run) => run.today)),
+      today,
+      day: () => past?.day ?? today(),
+      table: (name, personId) => (past === undefined ? name : asKnownAt(name, personId, past.knownAt)),
       arg: (type, value) => bind(type, (_run, args) => value(args[index] ?? {})),
     };
   }
@@ -132,6 +163,16 @@ export function compile(
     const field = viewOf(type.name).fields[name];
     if (field === undefined) throw new Error(`no view says how ${type.name}.${name} is read`);
     if (field.is === 'value') return field.sql(atField(alias, def, node));
+    if (field.is === 'derived') {
+      const facts = field.facts(atField(alias, def, node));
+      const index = derivations.push({
+        work: field.work,
+        type: def.type,
+        nodes,
+        day: past?.dayOf ?? ((run) => run.today),
+      });
+      return `json_build_object('${derivedMark}', ${index - 1}, 'facts', ${facts})`;
+    }
     if (field.is === 'part') {
       const whole = field.sql(atField(alias, def, node));
       const part = typeNamed(field.type);
@@ -146,27 +187,29 @@ export function compile(
    * subqueries, and a record has dozens.
    */
   function nested(
-    field: Exclude<Field, { is: 'value' | 'part' }>,
+    field: NestedField,
     parent: string,
     def: GraphQLField<unknown, unknown>,
     nodes: FieldNode[],
   ): string {
     if (field.is === 'one' || field.is === 'many') {
       const at = atField(parent, def, nodes[0]!);
-      const alias = `t${aliases++}`;
-      const type = objectType(def);
-      const columns = columnsOf(members(type, alias, subFields(type, nodes)));
-      const from = `from (${field.rows(at)}) ${alias}`;
-      return field.is === 'one'
-        ? `(select row_to_json(o) from (select ${columns} ${from}) o)`
-        : `(select coalesce(json_agg(o), '[]') from (select ${columns} ${from}) o)`;
+      return under(field, nodes[0]!, withArguments.length - 1, () => {
+        const alias = `t${aliases++}`;
+        const type = objectType(def);
+        const columns = columnsOf(members(type, alias, subFields(type, nodes)));
+        const from = `from (${field.rows(at)}) ${alias}`;
+        return field.is === 'one'
+          ? `(select row_to_json(o) from (select ${columns} ${from}) o)`
+          : `(select coalesce(json_agg(o), '[]') from (select ${columns} ${from}) o)`;
+      });
     }
     return `(select j from ${joined(field, parent, def, nodes)} v)`;
   }
 
   /** A from-item with at most one row: the JSON `j` of an object, list or page, and the ids of the people in it. */
   function joined(
-    field: Exclude<Field, { is: 'value' | 'part' }>,
+    field: NestedField,
     parent: string,
     def: GraphQLField<unknown, unknown>,
     nodes: readonly FieldNode[],
@@ -296,7 +339,7 @@ export function compile(
   const froms: string[] = [];
   const columns: string[] = [];
   for (const [index, root] of roots.entries()) {
-    if (root.field.is === 'value' || root.field.is === 'part')
+    if (root.field.is === 'value' || root.field.is === 'part' || root.field.is === 'derived')
       throw new Error(`Query.${root.def.name} must be an object or a list`);
     froms.push(
       `left join lateral ${joined(root.field, 'viewer', root.def, root.nodes, root.args)} r${index} on true`,
@@ -308,8 +351,19 @@ export function compile(
     statement: { name: createHash('sha256').update(text).digest('base64url').slice(0, 32), text },
     parameters,
     withArguments,
+    derivations,
   };
 }
+
+type NestedField = Exclude<Field, { is: 'value' | 'part' | 'derived' }>;
+
+/** SQL: the rows of a person in a table as they were known at an instant, to select from. */
+const asKnownAt = (table: string, personId: string, instant: string) => `(
+  select * from ${table} where person_id = ${personId} and recorded_at <= ${instant}
+  union all
+  select r.* from past p cross join lateral jsonb_populate_record(null::${table}, p.row) r
+   where p.person_id = ${personId} and p.kind = '${table}' and p.recorded_at <= ${instant}
+     and p.superseded_at > ${instant})`;
 
 interface Member {
   key: string;

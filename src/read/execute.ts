@@ -25,7 +25,8 @@ import type { Viewer } from '../access/viewer.ts';
 import type { Audit } from '../audit/store.ts';
 import type { Pipeline } from '../platform/pipeline.ts';
 import type { CommandTools } from '../write/command.ts';
-import { type Catalogue, compile, type Plan, type Root } from './compile.ts';
+import { type Catalogue, compile, type Plan, type Root, type Selection } from './compile.ts';
+import { derive } from './derive.ts';
 import { asGraphQLError } from './error.ts';
 import type { Arguments } from './view.ts';
 
@@ -81,6 +82,7 @@ interface Known {
 /** The answer's top-level fields in order: a constant `__typename`, or the plan's next column. */
 interface Shape {
   plan: Plan | null;
+  fragments: Selection['fragments'];
   keys: { key: string; constant: string | null }[];
   /** For the audit: the fields asked for. */
   object: string;
@@ -142,6 +144,7 @@ export function openExecutor(catalogue: Catalogue) {
     }
     return {
       plan: roots.length === 0 ? null : compile(catalogue, roots, viewer.role, { fragments, variables }),
+      fragments,
       keys,
       object: roots.map(({ def }) => def.name).join(),
     };
@@ -155,17 +158,24 @@ export function openExecutor(catalogue: Catalogue) {
   }
 
   /** Sends the plan's statement, writes the audit, and gives the JSON text of each root. */
-  async function read(plan: Plan, object: string, variables: Record<string, unknown>, context: ReadContext) {
+  async function read(plan: Plan, object: string, selection: Selection, context: ReadContext) {
     const { viewer, today, requestId } = context;
+    const { variables } = selection;
     const args = plan.withArguments.map(
       ({ def, node, known }) => known ?? (getArgumentValues(def, node, variables) as Arguments),
     );
     const values = plan.parameters.map((parameter) => parameter({ viewer, today }, args));
     const [row = []] = await context.reader.run(plan.statement, values);
+    const asked = { schema, ...selection, run: { viewer, today }, args };
     const texts: (string | null)[] = [];
     const personIds: string[] = [];
     for (let i = 0; i < row.length; i += 2) {
-      texts.push(row[i] as string | null);
+      const text = row[i] as string | null;
+      texts.push(
+        text === null || plan.derivations.length === 0
+          ? text
+          : JSON.stringify(derive(JSON.parse(text), plan.derivations, asked)),
+      );
       personIds.push(...peopleIn(row[i + 1] as string | null));
     }
     await context.audit.record({
@@ -209,7 +219,7 @@ export function openExecutor(catalogue: Catalogue) {
     const { fragments, variableValues } = reads[0]!.info;
     const selection = { fragments, variables: variableValues, typed: true };
     const plan = compile(catalogue, roots, context.viewer.role, selection);
-    const texts = await read(plan, roots.map(({ def }) => def.name).join(), variableValues, context);
+    const texts = await read(plan, roots.map(({ def }) => def.name).join(), selection, context);
     return texts.map((text) => (text === null ? null : JSON.parse(text)));
   }
 
@@ -221,7 +231,9 @@ export function openExecutor(catalogue: Catalogue) {
     if (operation?.operation === 'query') {
       const shape = shapeOf({ ...request, operation }, variables, context.viewer);
       if (shape !== null) {
-        const texts = shape.plan === null ? [] : await read(shape.plan, shape.object, variables, context);
+        const { fragments } = shape;
+        const texts =
+          shape.plan === null ? [] : await read(shape.plan, shape.object, { fragments, variables }, context);
         let column = 0;
         const parts = shape.keys.map(
           ({ key, constant }) => `"${key}":${constant ?? texts[column++] ?? 'null'}`,

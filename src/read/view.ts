@@ -17,6 +17,13 @@ export type Arguments = Record<string, unknown>;
 export interface At extends PolicyParameters {
   parent: string;
   role: ViewerRole;
+  /** The day that is looked at: today, or that of the `asAt` argument of a field above. Scope goes by `today()`. */
+  day(): string;
+  /**
+   * A table to select from, of which the triggers keep what its rows said before: as it is, or below an `asAt` as it
+   * was known at its instant. `personId` is SQL of the person whose rows are wanted.
+   */
+  table(name: string, personId: string): string;
   /** A placeholder for something made of the field's arguments. */
   arg(type: string, value: (args: Arguments) => unknown): string;
 }
@@ -39,11 +46,25 @@ interface PartField {
   sql: (at: At) => string;
 }
 
-/** One object (or null), or all objects of a list. `rows` is a query of the child view's rows: for `one`, at most one. */
+/**
+ * One object (or null), or all objects of a list. `rows` is a query of the child view's rows: for `one`, at most one.
+ * Under `asAt` it, and all below it, looks at the day and the instant that the argument of that name gives.
+ */
 interface ObjectField {
   is: 'one' | 'many';
   type: string;
   rows: (at: At) => string;
+  asAt?: true;
+}
+
+/**
+ * What a rule works out in TypeScript. `facts` is SQL of one JSON value, read in the same statement as all else;
+ * `work` makes of it a plain value in the shape of the field's type, whole: what was not asked for is left out after.
+ */
+interface DerivedField {
+  is: 'derived';
+  facts: (at: At) => string;
+  work: (facts: never, at: { day: string }) => unknown;
 }
 
 /** A page of a long list. The query returns at most `limit` rows behind `after`, in order, with its `keys` as columns. */
@@ -65,7 +86,7 @@ interface NodeField {
   only?: string;
 }
 
-export type Field = ValueField | PartField | ObjectField | ConnectionField | NodeField;
+export type Field = ValueField | PartField | ObjectField | DerivedField | ConnectionField | NodeField;
 
 export interface View {
   /** SQL of the id of the person a row is about, given the row's alias: what the audit names. Null for other rows. */
@@ -137,17 +158,29 @@ export const one = (type: string, rows: (at: At) => string): Field => ({ is: 'on
 /** All objects of a short list. */
 export const many = (type: string, rows: (at: At) => string): Field => ({ is: 'many', type, rows });
 
+/** Worked out by a rule from one JSON value. */
+export const derived = <Facts>(
+  facts: (at: At) => string,
+  work: (facts: Facts, at: { day: string }) => unknown,
+): Field => ({ is: 'derived', facts, work });
+
+/** The same field, with an `asAt` argument. */
+export const withAsAt = (field: Field): Field => ({ ...(field as ObjectField), asAt: true });
+
 /** Rows of a table that belong to the person: a field of `Person`. */
 export const ofPerson = (type: string, table: string, order: string): Field =>
   many(type, ({ parent }) => `select * from ${table} where person_id = ${parent}.id order by ${order}`);
 
 /** Rows of a child table that point to their parent by (parent, person). */
 export const children = (type: string, table: string, parentColumn: string, order: string): Field =>
-  many(
-    type,
-    ({ parent }) =>
-      `select * from ${table} where ${parentColumn} = ${parent}.id and person_id = ${parent}.person_id order by ${order}`,
-  );
+  many(type, ({ parent }) => childrenOf(table, parent, parentColumn, order));
+
+/** The same, of a table of which is kept what it said before. */
+export const datedChildren = (type: string, table: string, parentColumn: string, order: string): Field =>
+  many(type, (at) => childrenOf(at.table(table, `${at.parent}.person_id`), at.parent, parentColumn, order));
+
+const childrenOf = (from: string, parent: string, parentColumn: string, order: string) =>
+  `select t.* from ${from} t where t.${parentColumn} = ${parent}.id and t.person_id = ${parent}.person_id order by ${order}`;
 
 /** Money from a column of pence; null when that is null. */
 export const money = (pence: string): Field => ({

@@ -3,7 +3,8 @@
  * can mend comes back as `userErrors`; then nothing was written.
  */
 import { createHash } from 'node:crypto';
-import type { Viewer, ViewerRole } from '../access/viewer.ts';
+import { type CommandName, mayCommand } from '../access/policy.ts';
+import type { Viewer } from '../access/viewer.ts';
 import { type AuditEvent, eventsStatement } from '../audit/store.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import { londonDay } from '../platform/day.ts';
@@ -15,6 +16,7 @@ export interface CommandContext {
   viewer: Viewer;
   /** In Europe/London. */
   today: string;
+  now: Date;
 }
 
 export interface CommandTools {
@@ -37,6 +39,17 @@ export class UserFault extends Fault {
   }
 }
 
+/** Several things to mend at once, and what the payload shows beside them, such as the present state. */
+export class Refused<Result extends object = object> extends Error {
+  readonly faults: UserFault[];
+  readonly shown: Partial<Result>;
+  constructor(faults: UserFault[], shown: Partial<Result> = {}) {
+    super(faults.map(({ code }) => code).join());
+    this.faults = faults;
+    this.shown = shown;
+  }
+}
+
 interface Done<Result> {
   result: Result;
   /** The people whose records it touched. */
@@ -45,8 +58,7 @@ interface Done<Result> {
 }
 
 export interface Command<Input, Result> {
-  name: string;
-  may: (role: ViewerRole) => boolean;
+  name: CommandName;
   /** Decides and writes. `result` is the payload, ids only; the rest is for the audit. */
   run: (context: CommandContext, input: Input) => Promise<Done<Result>>;
 }
@@ -56,16 +68,18 @@ type Keyed = { idempotencyKey: string };
 /** The resolver of a mutation with one `input`. */
 export function mutation<Input extends Keyed, Result extends object>(command: Command<Input, Result>) {
   return async (_source: unknown, { input }: { input: Input }, asked: Asked) => {
-    if (!command.may(asked.viewer.role)) {
+    if (!mayCommand(asked.viewer.role, command.name)) {
       await record(asked.tools.prisma, command.name, 'REFUSED', asked);
       throw new Fault('FORBIDDEN', 'Your role may not do this.');
     }
     try {
       return { ...(await runOnce(command, input, asked)), userErrors: [] };
     } catch (error) {
-      if (!(error instanceof UserFault)) throw error;
+      const { faults, shown } =
+        error instanceof UserFault ? new Refused([error]) : (error as Refused<Result>);
+      if (faults === undefined) throw error;
       await record(asked.tools.prisma, command.name, 'FAILED', asked);
-      return { userErrors: [{ code: error.code, message: error.message, field: error.field }] };
+      return { ...shown, userErrors: faults.map(({ code, message, field }) => ({ code, message, field })) };
     }
   };
 }
@@ -96,7 +110,9 @@ async function runOnce<Input extends Keyed, Result extends object>(
         'idempotencyKey',
       );
     }
-    const { result, ...touched } = await command.run({ tx, viewer, today: londonDay(now()) }, input);
+    const at = now();
+    const context = { tx, viewer, now: at, today: londonDay(at) };
+    const { result, ...touched } = await command.run(context, input);
     await tx.commandReceipt.update({ where: id, data: { result: result as Prisma.InputJsonObject } });
     await record(tx, command.name, 'DONE', asked, touched);
     return result;

@@ -116,7 +116,7 @@ const records = [
      join organisation o on o.ods_code = r.ods
     where r.link is not null order by n`,
   `insert into plan (id, person_id, link_id, external_id, title, status, what_matters, coordinator_name, valid_from)
-   select plan, id, nhs_link, 'plan', 'Care and support plan', 'ACTIVE',
+   select plan, id, nhs_link, 'plan', 'Care and support plan', 'AGREED',
           'To stay in my own home, to see my grandchildren and to get out to the garden.', 'Sam Carter', '2025-04-01'
      from cast_member order by n`,
   `insert into need (plan_id, person_id, position, text)
@@ -164,8 +164,10 @@ const budgets = [
      from cast_budget b cross join unnest(sources) as s
      left join organisation o on o.ods_code = case s when 'ICB' then '${icb}' when 'COUNCIL' then '${council}' end
     order by n`,
-  `insert into portion (budget_id, person_id, position, management, recurring, amount_pence)
-   select id, person_id, 1, 'DIRECT_PAYMENT', true, pence * cardinality(sources) from cast_budget order by n`,
+  `insert into portion (budget_id, person_id, position, management, recurring, amount_pence, funds_holder,
+                        account_operator, legal_employer, purchase_decider)
+   select id, person_id, 1, 'DIRECT_PAYMENT', true, pence * cardinality(sources), 'PERSON', 'PERSON', 'PERSON', 'PERSON'
+     from cast_budget order by n`,
   `insert into ledger_account (person_id, budget_id, source, kind, organisation_id)
    select b.person_id, b.id, f.source, k.kind, case when k.kind = 'FUNDER' then f.organisation_id end
      from cast_budget b join funding_line f on f.budget_id = b.id

@@ -245,10 +245,14 @@ const merges: Record<Kind, string[]> = {
      ), funded as (
        insert into funding_line (budget_id, person_id, source, organisation_id, amount_pence)
        select budget, person_id, source, s.organisation_id, pence from row join source_system s on s.id = $1
-       on conflict (budget_id, person_id, source) do update set amount_pence = excluded.amount_pence
+       on conflict (budget_id, person_id, source, stream) where split_id is null and valid_from is null
+          do update set amount_pence = excluded.amount_pence
      )
-     insert into portion (budget_id, person_id, position, management, recurring, amount_pence)
-     select budget, person_id, 1, management, recurring, pence from row
+     insert into portion (budget_id, person_id, position, management, recurring, amount_pence, funds_holder,
+                          account_operator, legal_employer, purchase_decider)
+     select budget, person_id, 1, management, recurring, pence, default_duty(management, 'funds_holder'),
+            default_duty(management, 'account_operator'), default_duty(management, 'legal_employer'),
+            default_duty(management, 'purchase_decider') from row
      on conflict (budget_id, person_id, position) do update
         set management = excluded.management, recurring = excluded.recurring, amount_pence = excluded.amount_pence`,
     keepRaw('budget'),

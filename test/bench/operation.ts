@@ -135,7 +135,7 @@ select row_to_json(o)::text from (
               ${list(`select text, status, target_on as "targetOn" from outcome
                        where plan_id = plan.id and person_id = p.id order by target_on, id`)} as outcomes
          from plan
-        where person_id = p.id and status = 'ACTIVE' and (valid_from is null or valid_from <= current_date)
+        where person_id = p.id and status = 'AGREED' and (valid_from is null or valid_from <= current_date)
           and (valid_to is null or valid_to >= current_date)
         order by valid_from desc nulls last, id desc limit 1) o) as plan,
     ${list(`select kind, status, valid_from as "from", ${amount('agreed_pence')} as agreed,
@@ -236,7 +236,7 @@ export const peerDocuments = {
         nodes { system value issuer status }
       }
       personLinksByPersonId { nodes { receivedAt sourceSystemBySourceId { side name lastSucceededAt lastFailedAt } } }
-      plansByPersonId(condition: { status: ACTIVE }, orderBy: [VALID_FROM_DESC, ROW_ID_DESC], first: 1) {
+      plansByPersonId(condition: { status: AGREED }, orderBy: [VALID_FROM_DESC, ROW_ID_DESC], first: 1) {
         nodes {
           title status whatMatters coordinatorName validFrom
           needsByPlanIdAndPersonId(orderBy: POSITION_ASC) { nodes { text } }

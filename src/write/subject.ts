@@ -1,0 +1,116 @@
+/** What nearly every command asks first: whom is it about, may they, is it as they left it. In the command's transaction. */
+import type { decidesAboutCare } from '../access/policy.ts';
+import { authorities, visiblePeople } from '../access/scope.ts';
+import { penceOfDecimal } from '../platform/money.ts';
+import { type CommandContext, Refused, UserFault } from './command.ts';
+
+export async function isVisible({ tx, viewer, today }: CommandContext, personId: string): Promise<boolean> {
+  const { text, values } = visiblePeople(viewer, today, [personId]);
+  return (await tx.$queryRawUnsafe<unknown[]>(text, ...values)).length === 1;
+}
+
+/** The person, if the viewer may see them. `personId` is null where the id was no person's. */
+export async function visiblePerson(
+  context: CommandContext,
+  personId: string | null,
+  field = 'personId',
+): Promise<string> {
+  if (personId !== null && (await isVisible(context, personId))) return personId;
+  throw new UserFault('PERSON_NOT_FOUND', 'There is no such person, or they are not yours to see.', field);
+}
+
+type Locked = 'plan' | 'budget' | 'eligibility' | 'decision' | 'portion';
+
+/**
+ * Locks a row of a person whom the viewer may see, until the transaction ends, and gives whose it is. `id` is null
+ * where the id was none of this kind.
+ *
+ * @throws UserFault NOT_FOUND
+ */
+export async function lockVisible(
+  context: CommandContext,
+  table: Locked,
+  id: string | null,
+  field: string,
+): Promise<string> {
+  const [row] = await context.tx.$queryRawUnsafe<{ person_id: string }[]>(
+    `select person_id from ${table} where id = $1::uuid for update`,
+    id,
+  );
+  if (row !== undefined && (await isVisible(context, row.person_id))) return row.person_id;
+  throw new UserFault('NOT_FOUND', 'There is no such thing, or it is not yours to see.', field);
+}
+
+/**
+ * Of two who change the same thing the second must look again.
+ *
+ * @param changed what became different since, in words
+ * @throws Refused CONFLICT, showing the present state
+ */
+export function expectVersion(present: number, expected: number, shown: object, changed = ''): void {
+  if (present === expected) return;
+  const since = changed === '' ? '' : ` Since then: ${changed}.`;
+  throw new Refused(
+    [
+      new UserFault(
+        'CONFLICT',
+        `You expected version ${expected}, and it is at version ${present}.${since} Look at it as it is now, and send again.`,
+        'expectedVersion',
+      ),
+    ],
+    shown,
+  );
+}
+
+/** The organisation the viewer acts for, and on which side it stands. Null for those who act for none. */
+export async function actingOrganisation({ tx, viewer }: CommandContext) {
+  if (viewer.organisation === null) return null;
+  const found = await tx.organisation.findUnique({ where: { odsCode: viewer.organisation } });
+  if (found === null) return null;
+  const side = found.kind === 'ICB' ? 'NHS' : found.kind === 'COUNCIL' ? 'COUNCIL' : null;
+  return { ...found, side } as const;
+}
+
+export type Authority = (typeof decidesAboutCare)[number] | 'LPA_PROPERTY_AND_FINANCE' | 'NOMINEE';
+
+/** The parts by which the viewer represents the person today. */
+export async function authoritiesOf(context: CommandContext, personId: string): Promise<Authority[]> {
+  const { text, values } = authorities(context.viewer, context.today, personId);
+  const rows = await context.tx.$queryRawUnsafe<{ role: Authority }[]>(text, ...values);
+  return rows.map(({ role }) => role);
+}
+
+/** Tells whoever listens that these records changed, once the transaction is done. */
+export async function announce({ tx }: CommandContext, topic: string, personIds: string[]): Promise<void> {
+  await tx.outbox.create({ data: { topic, payload: { personIds } } });
+}
+
+/** @throws UserFault TEXT_INVALID */
+export function textOf(text: string, field: string, maxLength = 4_000): string {
+  const words = text.trim();
+  if (words.length > 0 && words.length <= maxLength) return words;
+  throw new UserFault('TEXT_INVALID', `Say it in 1 to ${maxLength} characters.`, field);
+}
+
+const maxReason = 1_000;
+
+/** @throws UserFault REASON_NEEDED */
+export function reasonOf(reason: string | null | undefined, field = 'reason'): string {
+  const words = reason?.trim() ?? '';
+  if (words.length > 0 && words.length <= maxReason) return words;
+  throw new UserFault('REASON_NEEDED', `Say why, in 1 to ${maxReason} characters.`, field);
+}
+
+/**
+ * Pence of an amount on the way in.
+ *
+ * @throws UserFault CURRENCY_NOT_GBP, AMOUNT_INVALID (negative, or above 999,999,999.99)
+ */
+export function penceOf({ amount, currency }: { amount: string; currency: string }, field: string): bigint {
+  if (currency !== 'GBP') {
+    throw new UserFault('CURRENCY_NOT_GBP', 'Money must be in GBP.', `${field}.currency`);
+  }
+  const pence = penceOfDecimal(amount);
+  if (pence >= 0n && pence <= 99_999_999_999n) return pence;
+  throw new UserFault('AMOUNT_INVALID', 'An amount is 0 to 999999999.99.', `${field}.amount`);
+}
