@@ -7,7 +7,18 @@ import { describe, expect, test } from 'vitest';
 const top = fileURLToPath(new URL('..', import.meta.url));
 
 /** The domains, each of which may use those before it. */
-const domains = ['person', 'plan', 'budget', 'ledger', 'package', 'review', 'ask-once'];
+const domains = [
+  'person',
+  'eligibility',
+  'commissioner',
+  'plan',
+  'budget',
+  'ledger',
+  'package',
+  'review',
+  'decision',
+  'ask-once',
+];
 const below = ['platform', 'access', 'audit', 'write', 'read'];
 const rooms = [...below, ...domains, 'intake', 'return', 'demo', 'portal', 'explorer'];
 
