@@ -97,7 +97,7 @@ export function compile(
   const today = () => once('today', () => bind('date', (run) => run.today));
 
   /** Does `inner` under the `asAt` argument of the field, if it has one. */
-  function under(field: Field, node: FieldNode, index: number, inner: () => string): string {
+  function under<T>(field: Field, node: FieldNode, index: number, inner: () => T): T {
     if (!('asAt' in field) || !node.arguments?.some(({ name }) => name.value === 'asAt')) return inner();
     const before = past;
     const asAtOf = (args: Arguments) => (args.asAt ?? {}) as { day?: string | null; knownAt?: Date | null };
@@ -150,11 +150,6 @@ export function compile(
     return [...fields].map(([key, nodes]) => ({ key, sql: selected(type, alias, nodes) }));
   }
 
-  /** The row `alias` of a type as one JSON object with just the selected fields. */
-  function object(type: GraphQLObjectType, alias: string, fields: Map<string, FieldNode[]>): string {
-    return json(members(type, alias, fields));
-  }
-
   function selected(type: GraphQLObjectType, alias: string, nodes: FieldNode[]): string {
     const node = nodes[0]!;
     const name = node.name.value;
@@ -176,8 +171,8 @@ export function compile(
     if (field.is === 'part') {
       const whole = field.sql(atField(alias, def, node));
       const part = typeNamed(field.type);
-      const object = built(members(part, whole, subFields(part, nodes)));
-      return `case when ${whole} is not null then ${object} end`;
+      const json = built(members(part, whole, subFields(part, nodes)));
+      return `case when ${whole} is not null then ${json} end`;
     }
     return nested(field, alias, def, nodes);
   }
@@ -192,47 +187,45 @@ export function compile(
     def: GraphQLField<unknown, unknown>,
     nodes: FieldNode[],
   ): string {
-    if (field.is === 'one' || field.is === 'many') {
-      const at = atField(parent, def, nodes[0]!);
-      return under(field, nodes[0]!, withArguments.length - 1, () => {
-        const alias = `t${aliases++}`;
-        const type = objectType(def);
-        const columns = columnsOf(members(type, alias, subFields(type, nodes)));
-        const from = `from (${field.rows(at)}) ${alias}`;
-        return field.is === 'one'
-          ? `(select row_to_json(o) from (select ${columns} ${from}) o)`
-          : `(select coalesce(json_agg(o), '[]') from (select ${columns} ${from}) o)`;
-      });
-    }
-    return `(select j from ${joined(field, parent, def, nodes)} v)`;
+    const { json, element, from } = objects(field, parent, def, nodes);
+    // An array needs no aggregate, which costs more to start than a short list costs to gather.
+    return element === undefined
+      ? `(select ${json} from ${from})`
+      : `array_to_json(array(select ${element} from ${from}))`;
   }
 
-  /** A from-item with at most one row: the JSON `j` of an object, list or page, and the ids of the people in it. */
-  function joined(
+  /** The JSON of an object, list or page, the ids of the people in it, and where both are selected from. */
+  function objects(
     field: NestedField,
     parent: string,
     def: GraphQLField<unknown, unknown>,
     nodes: readonly FieldNode[],
     known?: Arguments,
-  ): string {
+  ): Objects {
     const at = atField(parent, def, nodes[0]!, known);
     const alias = `t${aliases++}`;
     if (field.is === 'node') return anyNode(at, nodes, field.only);
 
     const type = field.is === 'connection' ? typeNamed(field.type) : objectType(def);
     const people = viewOf(type.name).person?.(alias) ?? 'null::uuid';
-    if (field.is === 'connection') {
-      return page(field, at, alias, people, objectType(def), nodes);
-    }
-    const row = object(type, alias, subFields(type, nodes));
-    if (field.is === 'one') {
-      return `(select ${row} as j, array[${people}] as people from (${field.rows(at)}) ${alias})`;
-    }
-    return `(select coalesce(json_agg(${row}), '[]') as j, array_agg(${people}) as people from (${field.rows(at)}) ${alias})`;
+    if (field.is === 'connection') return page(field, at, alias, people, objectType(def), nodes);
+    const [row, rows] = under(field, nodes[0]!, withArguments.length - 1, () => [
+      object(members(type, alias, subFields(type, nodes))),
+      field.rows(at),
+    ]);
+    const from = `(${rows}) ${alias}, ${row.from}`;
+    return field.is === 'one'
+      ? { json: row.json, people: `array[${people}]`, from }
+      : {
+          json: `coalesce(json_agg(${row.row}), '[]')`,
+          element: row.row,
+          people: `array_agg(${people})`,
+          from,
+        };
   }
 
   /** One of several types, told apart by the prefix of the id: only the one that it names is looked up. */
-  function anyNode(at: At, nodes: readonly FieldNode[], only: string | undefined): string {
+  function anyNode(at: At, nodes: readonly FieldNode[], only: string | undefined): Objects {
     const found: string[] = [];
     for (const [name, view] of Object.entries(views)) {
       const { node } = view;
@@ -244,12 +237,13 @@ export function compile(
       const uuid = at.arg('uuid', (args) => uuidOf(node.prefix, args.id));
       const people = view.person?.(alias) ?? 'null::uuid';
       // A type that the selection asks nothing of is still found: as an empty object.
-      const row = fields.size === 0 ? `'{}'::json` : object(type, alias, fields);
+      const row = object(members(type, alias, fields));
       found.push(
-        `select ${row} as j, array[${people}] as people from (${node.rows(at, uuid)}) ${alias} where ${uuid} is not null`,
+        `select ${row.json} as j, array[${people}] as people from (${node.rows(at, uuid)}) ${alias}, ${row.from}
+          where ${uuid} is not null`,
       );
     }
-    return `(${found.join(' union all ')})`;
+    return { json: 'v.j', people: 'v.people', from: `(${found.join(' union all ')}) v` };
   }
 
   function page(
@@ -259,48 +253,40 @@ export function compile(
     people: string,
     connection: GraphQLObjectType,
     nodes: readonly FieldNode[],
-  ): string {
+  ): Objects {
     const type = typeNamed(field.type);
-    const selection = subFields(connection, nodes);
+    const selection = [...subFields(connection, nodes)];
     const after = field.keys.map(({ type, first }, i) =>
       at.arg(type, (args) => afterOf(args.after, field.keys.length)?.[i] ?? first),
     );
     const size = at.arg('int', (args) => pageSize(args.first));
-    const [[key, only] = ['', []], more] = selection;
-    if (more === undefined && only[0]?.name.value === 'nodes') {
-      // Nothing but the rows: no need to look whether there are more.
-      const rows = field.rows({ ...at, after, limit: size });
-      const list = `coalesce(json_agg(${object(type, alias, subFields(type, only))}), '[]')`;
-      return `(select json_build_object('${checked(key)}', ${list}) as j, array_agg(${people}) as people from (${rows}) ${alias})`;
-    }
-    const limit = at.arg('int', (args) => pageSize(args.first) + 1);
+    // One row more than is shown tells whether there are more; nobody else needs it.
+    const isTold = selection.some(([, [first]]) => first!.name.value === 'pageInfo');
+    const limit = isTold ? at.arg('int', (args) => pageSize(args.first) + 1) : size;
+    const shown = isTold ? `[:${size}]` : '';
     const cursor = cursorSql(field.keys.map(({ column }) => `${alias}.${column}`));
 
-    /** What each row gives, and what is made of all rows: the parts of the page, put together at the end. */
-    const perRow = [`${people} as person`];
-    const parts: Member[] = [];
-    const perRowColumn = (sql: string) => `r.c${perRow.push(`${sql} as c${perRow.length}`) - 1}`;
-    const list = (sql: string) =>
-      `coalesce(json_agg(${perRowColumn(sql)} order by r.n) filter (where r.n <= ${size}), '[]')`;
-
-    for (const [key, partNodes] of selection) {
-      const part = partNodes[0]!.name.value;
-      if (part === '__typename') parts.push({ key, sql: `'${connection.name}'::text` });
-      else if (part === 'nodes')
-        parts.push({ key, sql: list(object(type, alias, subFields(type, partNodes))) });
-      else if (part === 'edges') parts.push({ key, sql: list(edge(partNodes)) });
-      else parts.push({ key, sql: pageInfo(partNodes) });
-    }
+    /** What is gathered of all rows, in their order, and where the objects of a row come from. */
+    const gathered = ['count(*)::int as n', `array_agg(${people}) as people`];
+    const froms: string[] = [];
+    const gather = (sql: string) => `q.c${gathered.push(`array_agg(${sql}) as c${gathered.length}`) - 1}`;
+    const list = (sql: string) => `coalesce(array_to_json(${gather(sql)}${shown}), '[]')`;
+    const rowObject = (fields: Member[]) => {
+      const { json, from } = object(fields);
+      froms.push(from);
+      return json;
+    };
+    const node = (nodeNodes: FieldNode[]) => rowObject(members(type, alias, subFields(type, nodeNodes)));
 
     function edge(edgeNodes: FieldNode[]): string {
       const edgeType = objectType(connection.getFields().edges!);
-      const fields = [...subFields(edgeType, edgeNodes)].map(([key, [first, ...rest]]) => {
-        const part = first!.name.value;
-        if (part === '__typename') return { key, sql: `'${edgeType.name}'::text` };
-        if (part === 'cursor') return { key, sql: cursor };
-        return { key, sql: object(type, alias, subFields(type, [first!, ...rest])) };
-      });
-      return json(fields);
+      return rowObject(
+        [...subFields(edgeType, edgeNodes)].map(([key, partNodes]) => {
+          const part = partNodes[0]!.name.value;
+          if (part === '__typename') return { key, sql: `'${edgeType.name}'::text` };
+          return { key, sql: part === 'cursor' ? cursor : node(partNodes) };
+        }),
+      );
     }
 
     function pageInfo(infoNodes: FieldNode[]): string {
@@ -308,18 +294,33 @@ export function compile(
         [...subFields(typeNamed('PageInfo'), infoNodes)].map(([key, [first]]) => {
           const part = first!.name.value;
           if (part === '__typename') return { key, sql: `'PageInfo'` };
-          if (part === 'hasNextPage') return { key, sql: `count(*) > ${size}` };
-          const last = `array_agg(${perRowColumn(cursor)} order by r.n desc) filter (where r.n <= ${size})`;
-          return { key, sql: `(${last})[1]` };
+          if (part === 'hasNextPage') return { key, sql: `q.n > ${size}` };
+          return { key, sql: `(${gather(cursor)})[least(q.n, ${size})]` };
         }),
       );
     }
 
-    const columns = parts.map(({ sql }, i) => `${sql} as k${i}`);
-    columns.push(`array_agg(r.person) filter (where r.n <= ${size}) as people`);
-    const whole = json(parts.map(({ key }, i) => ({ key, sql: `q.k${i}` })));
-    return `(select ${whole} as j, q.people from (select ${columns.join(', ')}
-      from (select row_number() over () as n, ${perRow.join(', ')} from (${field.rows({ ...at, after, limit })}) ${alias}) r) q)`;
+    const whole = object(
+      selection.map(([key, partNodes]) => {
+        const part = partNodes[0]!.name.value;
+        if (part === '__typename') return { key, sql: `'${connection.name}'::text` };
+        if (part === 'nodes') return { key, sql: list(node(partNodes)) };
+        if (part === 'edges') return { key, sql: list(edge(partNodes)) };
+        return { key, sql: pageInfo(partNodes) };
+      }),
+    );
+    const rows = [`(${field.rows({ ...at, after, limit })}) ${alias}`, ...froms].join(', ');
+    return {
+      json: whole.json,
+      people: `q.people${shown}`,
+      from: `(select ${gathered.join(', ')} from ${rows}) q, ${whole.from}`,
+    };
+  }
+
+  /** A from-item of one row whose columns are the fields, and the JSON of that row. `$` is in no response key. */
+  function object(fields: Member[]): { row: string; json: string; from: string } {
+    const row = `o$${aliases++}`;
+    return { row, json: `row_to_json(${row})`, from: `lateral (select ${columnsOf(fields)}) ${row}` };
   }
 
   function subFields(type: GraphQLObjectType, nodes: readonly FieldNode[]): Map<string, FieldNode[]> {
@@ -341,9 +342,8 @@ export function compile(
   for (const [index, root] of roots.entries()) {
     if (root.field.is === 'value' || root.field.is === 'part' || root.field.is === 'derived')
       throw new Error(`Query.${root.def.name} must be an object or a list`);
-    froms.push(
-      `left join lateral ${joined(root.field, 'viewer', root.def, root.nodes, root.args)} r${index} on true`,
-    );
+    const { json, people, from } = objects(root.field, 'viewer', root.def, root.nodes, root.args);
+    froms.push(`left join lateral (select ${json} as j, ${people} as people from ${from}) r${index} on true`);
     columns.push(`r${index}.j`, `r${index}.people::text`);
   }
   const text = `select ${columns.join(', ')} from (select) viewer ${froms.join(' ')}`;
@@ -365,6 +365,15 @@ const asKnownAt = (table: string, personId: string, instant: string) => `(
    where p.person_id = ${personId} and p.kind = '${table}' and p.recorded_at <= ${instant}
      and p.superseded_at > ${instant})`;
 
+/** SQL: what is selected of a from-list, once or never. */
+interface Objects {
+  json: string;
+  /** Of a list: what stands in it for a row. */
+  element?: string;
+  people: string;
+  from: string;
+}
+
 interface Member {
   key: string;
   sql: string;
@@ -373,10 +382,7 @@ interface Member {
 const columnsOf = (fields: Member[]) =>
   fields.map(({ key, sql }) => `${sql} as "${checked(key)}"`).join(', ');
 
-/** One JSON object with these keys. */
-const json = (fields: Member[]) => `(select row_to_json(o) from (select ${columnsOf(fields)}) o)`;
-
-/** The same by a function call: where its members are aggregates, or so few that a subquery would cost more. */
+/** One JSON object by a function call: its members are so few that a from-item would cost more. */
 function built(fields: Member[]): string {
   if (fields.length > maxBuilt) {
     throw new Fault('TOO_MANY_FIELDS', `At most ${maxBuilt} fields may be asked of one Money or PageInfo.`);

@@ -195,10 +195,11 @@ export const organisation = (name = 'organisation_id'): Field =>
 
 /** Money is made of pence: here `parent` is not a row but the value itself. */
 export const moneyView: View = plainView({
-  amount: value(({ parent }) => `(${parent}::numeric / 100)::numeric(20, 2)::text`),
+  // A multiplication has two decimals by itself, where a division would have to be rounded.
+  amount: value(({ parent }) => `(${parent} * 0.01)::text`),
   currency: value(() => `'GBP'::text`),
   formatted: value(
     ({ parent }) =>
-      `case when ${parent} < 0 then '-' else '' end || to_char(abs(${parent})::numeric / 100, 'FM"£"999,999,999,999,990.00')`,
+      `case when ${parent} < 0 then '-' else '' end || to_char(abs(${parent}) * 0.01, 'FM"£"999,999,999,999,990.00')`,
   ),
 });
