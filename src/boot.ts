@@ -1,11 +1,13 @@
 /** Puts a running hub together, part by part, and takes it down in the opposite order. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Express } from 'express';
 import { startWorker } from '../jobs/worker.ts';
 import { migrate } from '../prisma/migrate.ts';
 import { loadOrganisations } from '../prisma/reference.ts';
 import { openSignIn } from './access/sign-in.ts';
+import { loadPolicy } from './commissioner/load.ts';
 import { startDemo } from './demo/demo.ts';
 import { demoDocuments, demoIssuerUrl, openDemoKey } from './demo/issuer.ts';
 import { askForSync } from './intake/request.ts';
@@ -59,6 +61,7 @@ export async function boot(
     const database = openDatabase(url);
     opened.push(database.close);
     await loadOrganisations(database.pool);
+    await loadPolicy(database.pool, shipped('../prisma/reference/policy/'), { keep: true });
 
     const isDemo = oidcIssuer === undefined;
     if (isDemo && (await hasRealSources(database.pool))) {
@@ -76,6 +79,7 @@ export async function boot(
       demo = await startDemo({ today: await firstDay(dataDir, now()), now, ports });
       opened.push(demo.close);
       for (const organisation of demo.organisations) await putOrganisation(database.pool, organisation);
+      await loadPolicy(database.pool, shipped('demo/policy/'), { keep: true });
       for (const source of demo.sources) await putSource(database.pool, source);
       await askForSync(database.pool, []);
     }
@@ -107,6 +111,9 @@ export async function boot(
     throw error;
   }
 }
+
+/** A folder that comes with the hub. */
+const shipped = (folder: string) => fileURLToPath(new URL(folder, import.meta.url));
 
 /** The day of the demo's first start: its past is told from there, so that a later start finds the same past. */
 async function firstDay(dataDir: string, now: Date): Promise<string> {

@@ -2,17 +2,25 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { makeExecutableSchema } from '@graphql-tools/schema';
 import { isScalarType } from 'graphql';
+import { budgetResolvers } from './budget/resolvers.ts';
 import { budgetViews } from './budget/view.ts';
+import { commissionerViews } from './commissioner/view.ts';
+import { decisionResolvers } from './decision/resolvers.ts';
+import { decisionViews } from './decision/view.ts';
+import { eligibilityResolvers } from './eligibility/resolvers.ts';
+import { eligibilityViews } from './eligibility/view.ts';
 import { intakeResolvers } from './intake/resolvers.ts';
 import { intakeViews } from './intake/view.ts';
 import { ledgerViews } from './ledger/view.ts';
 import { packageViews } from './package/view.ts';
 import { personResolvers } from './person/resolvers.ts';
 import { personViews } from './person/view.ts';
+import { planResolvers } from './plan/resolvers.ts';
 import { planViews } from './plan/view.ts';
 import { openExecutor } from './read/execute.ts';
 import { scalars } from './read/scalar.ts';
 import { joinViews, moneyView } from './read/view.ts';
+import { reviewResolvers } from './review/resolvers.ts';
 import { reviewViews } from './review/view.ts';
 
 const folder = new URL('../schema/', import.meta.url);
@@ -25,16 +33,31 @@ export const typeDefs = readdirSync(folder)
 export const views = joinViews(
   { Money: moneyView },
   personViews,
+  eligibilityViews,
+  commissionerViews,
   planViews,
   budgetViews,
   ledgerViews,
   packageViews,
   reviewViews,
+  decisionViews,
   intakeViews,
 );
 
 export function openCatalogue() {
-  const schema = makeExecutableSchema({ typeDefs, resolvers: [scalars, intakeResolvers, personResolvers] });
+  const schema = makeExecutableSchema({
+    typeDefs,
+    resolvers: [
+      scalars,
+      intakeResolvers,
+      personResolvers,
+      eligibilityResolvers,
+      decisionResolvers,
+      planResolvers,
+      budgetResolvers,
+      reviewResolvers,
+    ],
+  });
   // What a scalar is stands in the SDL, whoever made its resolver.
   for (const type of Object.values(schema.getTypeMap())) {
     if (isScalarType(type)) type.description = type.astNode?.description?.value ?? type.description;

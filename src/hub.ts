@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { migrate, newMigration } from '../prisma/migrate.ts';
+import { loadPolicy } from './commissioner/load.ts';
 import { demoIssuerUrl, demoToken, readDemoKey } from './demo/issuer.ts';
 import { personas } from './demo/persona.ts';
 import { makePlace } from './demo/place.ts';
@@ -24,6 +25,7 @@ const help = () => `npm run hub -- COMMAND
   source list                    the systems the hub takes records from
   source add CODE --kind NHS_FHIR|COUNCIL --organisation ODS --url URL --name NAME [--every SECONDS]
   organisation add CODE --kind ICB|COUNCIL|PROVIDER|OTHER --name NAME
+  policy load FOLDER             takes up policy.csv, exclusion.csv and authorisation.csv of a commissioner
   migrate                        brings the database up to this version
   migrate new NAME               writes the SQL of a change of prisma/schema.prisma as a new migration`;
 
@@ -118,6 +120,15 @@ const commands: Record<string, Run> = {
     await withPool(environment, async (pool) => {
       await putOrganisation(pool, { kind: known, code, name });
       say(`Kept ${code}.`);
+    });
+  },
+
+  policy: async ([word, folder], _options, environment) => {
+    if (word !== 'load' || !folder) throw usage('Say: policy load FOLDER');
+    await withPool(environment, async (pool) => {
+      const changes = await loadPolicy(pool, folder);
+      for (const change of changes) say(change);
+      if (changes.length === 0) say('The hub knows all of that: nothing changed.');
     });
   },
 };

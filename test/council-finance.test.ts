@@ -1,14 +1,16 @@
-/** The council's finance system: accounts become budgets, balances and roles; payments become money that moved. */
+/** The council's finance system: what its eligibilities, accounts, payments and reviews become. */
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import {
-  type FinanceCursor,
-  type FinanceFeed,
-  fetchFinancePage,
-  financeRows,
-} from '../jobs/source/council-finance.ts';
+import { type FinanceCursor, fetchFinancePage, financeFeeds } from '../jobs/source/council-finance.ts';
+import { type FinanceFeed, financeRows } from '../jobs/source/council-finance-item.ts';
 import type { Page } from '../jobs/source/page.ts';
-import type { FinanceAccount, FinancePayment } from '../src/demo/council-finance.ts';
+import type {
+  FinanceAccount,
+  FinanceEligibility,
+  FinancePayment,
+  FinanceReview,
+} from '../src/demo/council-finance.ts';
 import { type CouncilSystem, startCouncilSystem } from '../src/demo/council-system.ts';
 import type { Faults } from '../src/demo/fault.ts';
 import { founding, makePlace, type Place } from '../src/demo/place.ts';
@@ -41,6 +43,39 @@ const payment: FinancePayment = {
   date: '2026-08-14',
   description: 'Payroll',
   cancelled: false,
+};
+const eligibility: FinanceEligibility = {
+  id: 'EL-7',
+  updatedAt: '2026-08-20T09:00:00.000Z',
+  version: 1,
+  personId: 'W000123',
+  scheme: 'care-act',
+  status: 'eligible',
+  from: '2025-04-01',
+  to: null,
+  decidedOn: '2025-03-28',
+  reviewer: 'Moor locality team',
+  reviewDueOn: '2026-04-01',
+  withdrawn: false,
+};
+const review: FinanceReview = {
+  id: 'RV-7',
+  updatedAt: '2026-08-20T09:00:00.000Z',
+  version: 1,
+  personId: 'W000123',
+  kind: 'direct-payment',
+  startedOn: '2026-04-26',
+  heldOn: '2026-04-27',
+  reason: 'Planned',
+  method: null,
+  outcome: 'Used as agreed',
+  withdrawn: false,
+};
+const items: Record<FinanceFeed, object & { id: string }> = {
+  eligibilities: eligibility,
+  accounts: account,
+  payments: payment,
+  reviews: review,
 };
 const accountRows = (changed: object) => financeRows('accounts', { ...account, ...changed }, '999');
 const paymentRows = (changed: object) => financeRows('payments', { ...payment, ...changed }, '999');
@@ -90,19 +125,119 @@ describe('an account', () => {
     });
   });
 
+  test('that says more: streams, other funding, the channel, and what it was first thought to be', () => {
+    const rows = accountRows({
+      status: 'signed-off',
+      stream: 'Care Act',
+      indicativeAnnualAmount: '17000.00',
+      otherFunding: [
+        { source: 'client-top-up', stream: null, amount: '520.00' },
+        { source: 's75-pool', stream: 'Better Care Fund', amount: '1000.00' },
+      ],
+      channel: 'prepaid-card',
+      balance: null,
+    });
+    expect(rows.map((row) => row.kind)).toEqual(['budget', 'role']);
+    expect(rows[0]).toMatchObject({
+      facts: {
+        status: 'SIGNED_OFF',
+        indicativePence: 1_700_000n,
+        fundingLines: [
+          { source: 'COUNCIL', stream: 'Care Act', organisationCode: '999', amountPence: 1_267_595n },
+          { source: 'CLIENT_CONTRIBUTION', stream: '', amountPence: 348_405n },
+          { source: 'CLIENT_TOP_UP', stream: '', organisationCode: null, amountPence: 52_000n },
+          { source: 'S75_POOL', stream: 'Better Care Fund', amountPence: 100_000n },
+        ],
+        portions: [{ channel: 'PREPAID_CARD' }],
+      },
+    });
+  });
+
   test('the lines add up to what was agreed, whatever the amounts', () => {
-    const pence = fc.bigInt({ min: 0n, max: 10n ** 14n });
+    const pence = fc.bigInt({ min: 0n, max: 10n ** 13n });
     const text = (amount: bigint) => `${amount / 100n}.${String(amount % 100n).padStart(2, '0')}`;
     fc.assert(
-      fc.property(pence, pence, (a, b) => {
-        const [contribution, agreed] = a < b ? [a, b] : [b, a];
-        const amounts = { agreedAnnualAmount: text(agreed), clientContribution: text(contribution) };
+      fc.property(pence, pence, pence, (a, b, c) => {
+        const [other, contribution, agreed] = [a, b, a + b + c];
+        const amounts = {
+          agreedAnnualAmount: text(agreed),
+          clientContribution: text(contribution),
+          otherFunding: [{ source: 'other-public', amount: text(other) }],
+        };
         const [budget] = accountRows(amounts);
         if (budget?.kind !== 'budget') throw new Error('no budget');
         expect(budget.facts.fundingLines.reduce((sum, line) => sum + line.amountPence, 0n)).toBe(agreed);
       }),
     );
   });
+});
+
+describe('an eligibility', () => {
+  const rows = (changed: object) => financeRows('eligibilities', { ...eligibility, ...changed }, '999');
+
+  test.each([
+    ['care-act', 'CARE_ACT'],
+    ['carer', 'CARER_S10'],
+    ['s117', 'S117'],
+    ['ehc', 'EHC'],
+  ])('%s is %s, decided by the council', (scheme, said) => {
+    expect(rows({ scheme })).toMatchObject([
+      {
+        kind: 'eligibility',
+        externalId: 'EL-7',
+        personId: 'W000123',
+        place: 'eligibility EL-7',
+        facts: {
+          scheme: said,
+          status: 'ELIGIBLE',
+          decidedOn: '2025-03-28',
+          decidedByCode: '999',
+          reviewer: 'Moor locality team',
+          reviewDueOn: '2026-04-01',
+          from: '2025-04-01',
+          to: null,
+        },
+      },
+    ]);
+  });
+
+  test('may be in assessment, refused, or withdrawn', () => {
+    expect(rows({ status: 'assessing', decidedOn: null })).toMatchObject([
+      { facts: { status: 'ASSESSING' } },
+    ]);
+    expect(rows({ status: 'not-eligible' })).toMatchObject([{ facts: { status: 'NOT_ELIGIBLE' } }]);
+    expect(rows({ withdrawn: true })).toMatchObject([{ externalId: 'EL-7', facts: { withdrawn: true } }]);
+  });
+});
+
+describe('a review', () => {
+  const rows = (changed: object) => financeRows('reviews', { ...review, ...changed }, '999');
+
+  test.each([
+    ['direct-payment', 'DIRECT_PAYMENT'],
+    ['audit', 'AUDIT'],
+  ])('%s is %s', (kind, said) => {
+    expect(rows({ kind })).toMatchObject([
+      {
+        kind: 'review',
+        externalId: 'RV-7',
+        place: 'review RV-7',
+        facts: { kind: said, startedOn: '2026-04-26', heldOn: '2026-04-27', outcome: 'Used as agreed' },
+      },
+    ]);
+  });
+
+  test('that was not held after all is withdrawn', () => {
+    expect(rows({ withdrawn: true })).toMatchObject([{ facts: { withdrawn: true } }]);
+  });
+});
+
+test('every example of the format description is read', () => {
+  const page = readFileSync(new URL('../docs/formats/council-finance.md', import.meta.url), 'utf8');
+  const examples = [...page.matchAll(/```json\n(.*?)```/gs)].slice(1).map(([, json]) => JSON.parse(json!));
+  expect(
+    examples.map((example, i) => financeRows(financeFeeds[i]!, example, '999').map(({ kind }) => kind)),
+  ).toEqual([['eligibility'], ['budget', 'balance', 'role'], ['payment'], ['review']]);
 });
 
 describe('a payment', () => {
@@ -153,6 +288,24 @@ describe('an item that cannot be used', () => {
     ['accounts', 'VALUE_NOT_MAPPED', 'status', 'live', 'text, 4 characters'],
     ['accounts', 'FIELD_INVALID', 'balance', [], 'list'],
     ['accounts', 'FIELD_INVALID', 'accountOperatorOdsCode', 'the charity', 'text, 11 characters'],
+    ['accounts', 'VALUE_NOT_MAPPED', 'channel', 'cheque', 'text, 6 characters'],
+    ['accounts', 'AMOUNT_INVALID', 'indicativeAnnualAmount', 'about 17000', 'text, 11 characters'],
+    [
+      'accounts',
+      'FUNDING_EXCEEDS_AMOUNT',
+      'otherFunding',
+      [{ source: 'ehc', stream: null, amount: '14195.96' }],
+      'list',
+    ],
+    ['accounts', 'FIELD_INVALID', 'otherFunding', 'EHC', 'text, 3 characters'],
+    ['eligibilities', 'VALUE_NOT_MAPPED', 'scheme', 'chc-standard', 'text, 12 characters'],
+    ['eligibilities', 'VALUE_NOT_MAPPED', 'status', 'probably', 'text, 8 characters'],
+    ['eligibilities', 'END_BEFORE_START', 'to', '2025-04-01', 'text, 10 characters'],
+    ['eligibilities', 'BLANK_MANDATORY', 'from', null, 'blank'],
+    ['eligibilities', 'DATE_INVALID', 'reviewDueOn', '2026-02-29', 'text, 10 characters'],
+    ['reviews', 'VALUE_NOT_MAPPED', 'kind', 'care-plan', 'text, 9 characters'],
+    ['reviews', 'END_BEFORE_START', 'heldOn', '2026-04-25', 'text, 10 characters'],
+    ['reviews', 'FIELD_INVALID', 'withdrawn', 'no', 'text, 2 characters'],
     ['payments', 'AMOUNT_INVALID', 'amount', '0.00', 'text, 4 characters'],
     ['payments', 'AMOUNT_INVALID', 'amount', '٣.00', 'text, 4 characters'],
     ['payments', 'BLANK_MANDATORY', 'accountId', null, 'blank'],
@@ -162,7 +315,7 @@ describe('an item that cannot be used', () => {
     ['payments', 'VALUE_NOT_MAPPED', 'source', 'lottery', 'text, 7 characters'],
   ];
   test.each(bad)('%s: %s in %s (%j)', (feed, code, column, value, found) => {
-    const item = { ...(feed === 'accounts' ? account : payment), [column]: value };
+    const item = { ...items[feed], [column]: value };
     const rows = financeRows(feed, item, '999');
     expect(rows).toMatchObject([
       { kind: 'problem', code, column, found, externalId: item.id, raw: { feed, item } },
@@ -187,10 +340,18 @@ describe('an item that cannot be used', () => {
       fc.string().map((text) => `§${text}§canary`),
       fc.constant('§canary'),
     );
-    const fields = fc.dictionary(fc.constantFrom(...Object.keys({ ...account, ...payment })), value);
+    const names = Object.keys({
+      ...account,
+      ...payment,
+      ...eligibility,
+      ...review,
+      otherFunding: [],
+      channel: '',
+    });
+    const fields = fc.dictionary(fc.constantFrom(...names), value);
     fc.assert(
-      fc.property(fc.constantFrom('accounts', 'payments'), fields, fc.jsonValue(), (feed, changed, other) => {
-        for (const item of [{ ...account, ...changed }, { ...payment, ...changed }, other]) {
+      fc.property(fc.constantFrom(...financeFeeds), fields, fc.jsonValue(), (feed, changed, other) => {
+        for (const item of [...Object.values(items).map((one) => ({ ...one, ...changed })), other]) {
           for (const row of financeRows(feed, item, '999')) {
             if (row.kind !== 'problem') continue;
             expect(JSON.stringify({ ...row, raw: null })).not.toContain('canary');
@@ -248,6 +409,19 @@ describe('the feeds', () => {
     const found = rowsIn(accounts).filter((row) => row.kind === 'budget');
     expect(found.map((row) => row.externalId)).toEqual(budgets().map((budget) => budget.id));
 
+    const halves = place.people.flatMap(({ council: half }) => half ?? []);
+    const eligible = rowsIn(await run('eligibilities', null, 9));
+    expect(eligible.map((row) => row.kind === 'eligibility' && [row.personId, row.facts])).toEqual(
+      halves.flatMap(({ laPersonId, eligibilities }) =>
+        eligibilities.map(({ id: _, ...said }) => [laPersonId, { ...said, decidedByCode: '999' }]),
+      ),
+    );
+    const reviews = rowsIn(await run('reviews', null, 3));
+    expect(reviews.map((row) => [row.externalId, row.kind])).toEqual(
+      halves.flatMap(({ moneyReviews }) => moneyReviews.map(({ id }) => [id, 'review'])),
+    );
+    expect(reviews.length).toBeGreaterThan(0);
+
     const payments = rowsIn(await run('payments'));
     const expected = budgets().flatMap((budget) =>
       budget.payments.map(({ id, kind, source, pence, on, description }) => [
@@ -295,6 +469,17 @@ describe('the feeds', () => {
     ]);
     expect(next[0]?.total).toBe(2);
     expect(next.at(-1)?.cursor).toEqual({ since: '2026-08-27T10:06:00.000Z', next: null, maxSeen: null });
+  });
+
+  test('what is recorded later comes in its feed, and what was recorded by mistake comes as withdrawn', async () => {
+    at = new Date('2026-08-27T10:05:00Z');
+    council.upsertEligibility({ ...eligibility, withdrawn: true });
+    council.upsertReview(review);
+    expect(rowsIn(await run('eligibilities')).at(-1)).toMatchObject({
+      externalId: 'EL-7',
+      facts: { withdrawn: true },
+    });
+    expect(rowsIn(await run('reviews')).at(-1)).toMatchObject({ facts: { kind: 'DIRECT_PAYMENT' } });
   });
 
   test('one bad item waits and the others of its page go through', async () => {

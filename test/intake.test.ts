@@ -99,8 +99,17 @@ const budget = (id: string, of: string, amountPence = 100_000n) =>
     status: 'ACTIVE',
     from: '2026-04-01',
     to: null,
-    fundingLines: [{ source: 'ICB', organisationCode: 'QWN', amountPence }],
-    portions: [{ management: 'MANAGED_ACCOUNT', recurring: true, amountPence, accountOperatorCode: 'D9H01' }],
+    indicativePence: null,
+    fundingLines: [{ source: 'ICB', stream: 'CHC', organisationCode: 'QWN', amountPence }],
+    portions: [
+      {
+        management: 'MANAGED_ACCOUNT',
+        recurring: true,
+        amountPence,
+        channel: 'BANK',
+        accountOperatorCode: 'D9H01',
+      },
+    ],
   });
 type Payment = Extract<Submission, { kind: 'payment' }>['facts'];
 const payment = (id: string, of: string, facts: Partial<Payment> = {}) =>
@@ -141,6 +150,16 @@ const everything = (id = 'p1'): Submission[] => [
     organisationCode: 'D9H01',
     individual: null,
     from: null,
+    to: null,
+  }),
+  row('eligibility', 'e1', id, {
+    scheme: 'CHC_STANDARD',
+    status: 'ELIGIBLE',
+    decidedOn: '2026-03-20',
+    decidedByCode: 'QWN',
+    reviewer: 'Continuing healthcare team',
+    reviewDueOn: '2026-06-20',
+    from: '2026-03-20',
     to: null,
   }),
   row('outcome', 'o1', id, { text: 'Walk to the harbour', status: 'ACTIVE', targetOn: '2026-12-01' }),
@@ -206,7 +225,7 @@ describe('a page', () => {
   test('writes every kind of row, its account in the audit, and whom it changed, in one transaction', async () => {
     expect(await send('nhs', ...everything())).toEqual({
       applied: true,
-      created: 12,
+      created: 13,
       changed: 0,
       unchanged: 0,
       waiting: 0,
@@ -276,7 +295,7 @@ describe('a page', () => {
       { topic: 'person.changed', payload: { personIds: [id] } },
     ]);
     expect(await query('select received, created, unchanged from sync_run where received > 0')).toEqual([
-      { received: 12, created: 12, unchanged: 0 },
+      { received: 13, created: 13, unchanged: 0 },
     ]);
   });
 
@@ -296,7 +315,7 @@ describe('a page', () => {
       applied: true,
       created: 0,
       changed: 0,
-      unchanged: 12,
+      unchanged: 13,
       waiting: 0,
     });
     expect(await tuples()).toEqual(before);
@@ -317,7 +336,7 @@ describe('a page', () => {
 
   test('corrects what it said: lines, portions, needs and outcomes that are gone are gone', async () => {
     await send('nhs', ...everything());
-    const [plan, money] = [everything()[4], everything()[5]] as [
+    const [plan, money] = [everything()[5], everything()[6]] as [
       Extract<Submission, { kind: 'plan' }>,
       Extract<Submission, { kind: 'budget' }>,
     ];
@@ -328,7 +347,7 @@ describe('a page', () => {
         ...money,
         facts: {
           ...money.facts,
-          fundingLines: [{ source: 'S75_POOL', organisationCode: null, amountPence: 7n }],
+          fundingLines: [{ source: 'S75_POOL', stream: '', organisationCode: null, amountPence: 7n }],
           portions: [],
         },
       },
@@ -342,12 +361,54 @@ describe('a page', () => {
     expect(await query('select agreed_pence from budget')).toEqual([{ agreed_pence: 7n }]);
   });
 
+  test('corrects what it said of eligibility and reviews, and takes off what was recorded by mistake', async () => {
+    await send('nhs', ...everything());
+    const [held, review] = [everything()[3], everything().at(-2)] as [
+      Extract<Submission, { kind: 'eligibility' }>,
+      Extract<Submission, { kind: 'review' }>,
+    ];
+    await send('nhs', {
+      ...held,
+      facts: { ...held.facts, to: '2026-09-01', reviewDueOn: null },
+    } as Submission);
+    expect(
+      await query(`select scheme, status, decided_on, o.ods_code, reviewer, review_due_on, e.valid_from, e.valid_to, version
+                     from eligibility e join organisation o on o.id = e.decided_by_id`),
+    ).toEqual([
+      {
+        scheme: 'CHC_STANDARD',
+        status: 'ELIGIBLE',
+        decided_on: '2026-03-20',
+        ods_code: 'QWN',
+        reviewer: 'Continuing healthcare team',
+        review_due_on: null,
+        valid_from: '2026-03-20',
+        valid_to: '2026-09-01',
+        version: 2,
+      },
+    ]);
+    const withdrawn = { withdrawn: true } as const;
+    const gone = [
+      { ...held, facts: withdrawn },
+      { ...review, facts: withdrawn },
+    ];
+    expect(await send('nhs', ...gone)).toMatchObject({ changed: 2, waiting: 0 });
+    expect(await query('select id from eligibility union all select id from review')).toEqual([]);
+    // What the record said before is kept for whoever asks what was known then.
+    expect(
+      await query(`select row ->> 'valid_to' as to from past where kind = 'eligibility' order by id`),
+    ).toEqual([{ to: null }, { to: '2026-09-01' }]);
+    await send('nhs', ...everything());
+    expect(await query('select id from eligibility union all select id from review')).toHaveLength(2);
+  });
+
   test('says the same in one page or in many', async () => {
     await send('nhs', ...everything());
     const names = [
       'person',
       'person_link',
       'role_on_record',
+      'eligibility',
       'plan',
       'need',
       'outcome',
@@ -367,6 +428,76 @@ describe('a page', () => {
       alter table ledger_transfer enable trigger user`);
     for (const part of parts) await send('nhs', part);
     expect(await pick()).toEqual(whole);
+  });
+});
+
+describe('whose money a budget is made of', () => {
+  type Line = Extract<Submission, { kind: 'budget' }>['facts']['fundingLines'][number];
+  const line = (stream: string, amountPence: bigint, source: Line['source'] = 'ICB'): Line => ({
+    source,
+    stream,
+    organisationCode: source === 'ICB' ? 'QWN' : null,
+    amountPence,
+  });
+  const said = budget('b1', 'p1') as Extract<Submission, { kind: 'budget' }>;
+  const sendLines = (...fundingLines: Line[]) =>
+    send('nhs', person('p1'), { ...said, facts: { ...said.facts, fundingLines } });
+  const lines = () =>
+    query('select source, stream, amount_pence as pence from funding_line order by source, stream');
+
+  test('is told by source and stream; lines alike in both are one', async () => {
+    await sendLines(line('CHC', 5n), line('Wheelchair', 7n), line('CHC', 1n), line('CHC', 9n, 'S75_POOL'));
+    expect(await lines()).toEqual([
+      { source: 'ICB', stream: 'CHC', pence: 6n },
+      { source: 'ICB', stream: 'Wheelchair', pence: 7n },
+      { source: 'S75_POOL', stream: 'CHC', pence: 9n },
+    ]);
+    expect(await query('select agreed_pence from budget')).toEqual([{ agreed_pence: 22n }]);
+    await sendLines(line('Wheelchair', 7n), line('', 2n));
+    expect(await lines()).toEqual([
+      { source: 'ICB', stream: '', pence: 2n },
+      { source: 'ICB', stream: 'Wheelchair', pence: 7n },
+    ]);
+  });
+
+  test('stays as it was shared out in the hub, whatever the source says anew', async () => {
+    await sendLines(line('CHC', 5n));
+    await query(`
+      with split as (
+        insert into funding_split (budget_id, person_id, basis, status, panel, decided_on, valid_from)
+        select id, person_id, 'PERCENT', 'AGREED', 'Panel', '2026-05-01', '2026-05-01' from budget
+        returning id, budget_id, person_id)
+      insert into funding_line (budget_id, person_id, source, stream, amount_pence, valid_from, split_id)
+      select budget_id, person_id, 'COUNCIL', '', 3, '2026-05-01', id from split`);
+    await sendLines(line('CHC', 8n));
+    expect(await lines()).toEqual([
+      { source: 'ICB', stream: 'CHC', pence: 8n },
+      { source: 'COUNCIL', stream: '', pence: 3n },
+    ]);
+  });
+
+  test('comes with the stage it has reached, its first figure, and how it is paid out', async () => {
+    for (const status of ['INDICATIVE', 'PROPOSED', 'SIGNED_OFF', 'ACTIVE', 'SUSPENDED', 'ENDED'] as const) {
+      const [portion] = said.facts.portions;
+      await send('nhs', person('p1'), {
+        ...said,
+        facts: {
+          ...said.facts,
+          status,
+          indicativePence: 90_000n,
+          portions: [{ ...portion!, channel: status === 'ACTIVE' ? 'WALLET' : 'PREPAID_CARD' }],
+        },
+      });
+      expect(
+        await query(
+          `select status, indicative_pence, channel from budget b join portion p on p.budget_id = b.id`,
+        ),
+      ).toEqual([
+        { status, indicative_pence: 90_000n, channel: status === 'ACTIVE' ? 'WALLET' : 'PREPAID_CARD' },
+      ]);
+    }
+    // Each time it was another budget to whoever had it before their eyes.
+    expect(await query('select version from budget')).toEqual([{ version: 6 }]);
   });
 });
 
@@ -402,7 +533,7 @@ describe('a bad row', () => {
       nul,
       problem('zz'),
     );
-    expect(result).toEqual({ applied: true, created: 13, changed: 0, unchanged: 0, waiting: 3 });
+    expect(result).toEqual({ applied: true, created: 14, changed: 0, unchanged: 0, waiting: 3 });
     expect(await waiting()).toEqual([
       { kind: 'payment', id: 'below', code: 'ROW_REFUSED' },
       { kind: 'payment', id: 'huge', code: 'ROW_REFUSED' },
@@ -424,7 +555,7 @@ describe('a bad row', () => {
 
 describe('a row that comes too early', () => {
   test('waits for its person, its budget, its outcome, and is applied once they are there', async () => {
-    const [all, plan] = [everything(), everything()[4]!];
+    const [all, plan] = [everything(), everything()[5]!];
     const early = all.filter(({ kind }) => kind !== 'person' && kind !== 'budget');
     expect(await send('nhs', ...early)).toMatchObject({ created: 0, waiting: early.length });
     expect(new Set((await waiting()).map(({ code }) => code))).toEqual(new Set(['PERSON_NOT_KNOWN_YET']));
@@ -474,6 +605,19 @@ describe('a row that comes too early', () => {
     await query(`insert into organisation (kind, name, ods_code) values ('PROVIDER', 'New', 'NEW01')`);
     await retry('nhs');
     expect(await waiting()).toEqual([]);
+  });
+
+  test('that was decided by an unknown organisation waits for it too', async () => {
+    const held = everything()[3] as Extract<Submission, { kind: 'eligibility' }>;
+    await send('nhs', person('p1'), {
+      ...held,
+      facts: { ...held.facts, decidedByCode: 'NEW01' },
+    } as Submission);
+    expect(await waiting()).toEqual([{ kind: 'eligibility', id: 'e1', code: 'ORGANISATION_NOT_KNOWN' }]);
+    await query(`insert into organisation (kind, name, ods_code) values ('ICB', 'New', 'NEW01')`);
+    await retry('nhs');
+    expect(await waiting()).toEqual([]);
+    expect(await query('select scheme from eligibility')).toEqual([{ scheme: 'CHC_STANDARD' }]);
   });
 
   test('and still waits is left as it is', async () => {
@@ -727,6 +871,7 @@ test('what was filed under the wrong person leaves that record when it is correc
   await retry('nhs');
   expect(await waiting()).toEqual([]);
   const owners = [
+    'eligibility',
     'plan',
     'need',
     'outcome',
@@ -797,6 +942,7 @@ describe('a merge', () => {
     const merged = await merge(from, into);
     expect(merged).toMatchObject({ done: true });
     for (const table of [
+      'eligibility',
       'plan',
       'budget',
       'ledger_transfer',

@@ -163,6 +163,43 @@ const paymentNotice: Json = {
   ],
 };
 
+const coded = (name: string, code: string) => ({
+  coding: [
+    { system: 'http://snomed.info/sct', code: '1' },
+    { system: `https://tandem.example/fhir/CodeSystem/${name}`, code },
+  ],
+});
+const money = (amount: number, ...more: Json[]) => ({
+  extension: [{ url: 'amount', ...gbp(amount) }, ...more],
+});
+const episode: Json = {
+  resourceType: 'EpisodeOfCare',
+  id: 'e-1',
+  meta: { versionId: '1', lastUpdated: '2026-05-01T10:00:00Z' },
+  extension: [
+    own('decided-on', { valueDate: '2026-03-20' }),
+    own('reviewer', { valueString: 'Continuing healthcare team' }),
+    own('review-due', { valueDate: '2026-06-20' }),
+  ],
+  status: 'active',
+  type: [coded('eligibility-scheme', 'chc-standard')],
+  patient: { reference: 'Patient/p-1' },
+  managingOrganization: organisation('QWN'),
+  period: { start: '2026-03-24' },
+};
+const procedure: Json = {
+  resourceType: 'Procedure',
+  id: 'pr-1',
+  meta: { versionId: '1' },
+  extension: [own('review-method', { valueString: 'Person and carer' })],
+  status: 'completed',
+  code: coded('review-kind', 'chc-eligibility'),
+  subject: { reference: 'Patient/p-1' },
+  performedPeriod: { start: '2026-06-18', end: '2026-06-19' },
+  reasonCode: [{ text: 'Planned' }],
+  outcome: { text: 'No change' },
+};
+
 const facts = (resource: Json) =>
   toSubmissions(resource).map((row) => {
     if (row.kind === 'problem') throw new Error(`${row.code} at ${row.column}: ${row.found}`);
@@ -304,11 +341,13 @@ describe('what a resource says', () => {
     expect(examples.map(({ resourceType }) => resourceType)).toEqual([...nhsFeeds]);
     expect(examples.map((example) => facts(example)[0]!.kind)).toEqual([
       'person',
+      'eligibility',
       'role',
       'outcome',
       'plan',
       'budget',
       'payment',
+      'review',
     ]);
   });
 
@@ -390,15 +429,23 @@ describe('what a resource says', () => {
           status: 'ACTIVE',
           from: '2026-04-01',
           to: null,
-          fundingLines: [{ source: 'ICB', organisationCode: 'QWN', amountPence: 123_456n }],
+          indicativePence: null,
+          fundingLines: [{ source: 'ICB', stream: '', organisationCode: 'QWN', amountPence: 123_456n }],
           portions: [
             {
               management: 'MANAGED_ACCOUNT',
               recurring: true,
               amountPence: 100_050n,
+              channel: null,
               accountOperatorCode: 'D9H01',
             },
-            { management: 'NOTIONAL', recurring: false, amountPence: 23_406n, accountOperatorCode: null },
+            {
+              management: 'NOTIONAL',
+              recurring: false,
+              amountPence: 23_406n,
+              channel: null,
+              accountOperatorCode: null,
+            },
           ],
         },
       },
@@ -437,6 +484,130 @@ describe('what a resource says', () => {
     const rows = facts({ ...account, status });
     expect(rows[0]?.facts).toMatchObject({ status: said, to });
     expect(rows.map((row) => (row.facts as { to: string | null }).to)).toEqual([to, to, to]);
+  });
+
+  test('an EpisodeOfCare is an eligibility', () => {
+    expect(facts(episode)[0]).toMatchObject({
+      kind: 'eligibility',
+      externalId: 'EpisodeOfCare/e-1',
+      personId: 'Patient/p-1',
+      facts: {
+        scheme: 'CHC_STANDARD',
+        status: 'ELIGIBLE',
+        decidedOn: '2026-03-20',
+        decidedByCode: 'QWN',
+        reviewer: 'Continuing healthcare team',
+        reviewDueOn: '2026-06-20',
+        from: '2026-03-24',
+        to: null,
+      },
+    });
+  });
+
+  const history = (status: string) => [
+    { status: 'planned', period: { start: '2026-02-01' } },
+    { status, period: { start: '2026-03-02' } },
+  ];
+  test.each<[string, Json, Json]>([
+    ['planned', { extension: [] }, { status: 'ASSESSING', decidedOn: null, to: null }],
+    ['waitlist', { extension: [] }, { status: 'ASSESSING', reviewer: null, reviewDueOn: null }],
+    ['active', { extension: [], statusHistory: history('active') }, { decidedOn: '2026-03-02' }],
+    ['onhold', {}, { status: 'ELIGIBLE', to: null }],
+    // FHIR counts the last day in.
+    [
+      'finished',
+      { period: { start: '2026-03-24', end: '2026-04-30' } },
+      { status: 'ELIGIBLE', to: '2026-05-01' },
+    ],
+    ['finished', {}, { status: 'ELIGIBLE', to: '2026-05-02' }],
+    // The decision stands, whenever the episode that led to it began and ended.
+    [
+      'cancelled',
+      { period: { start: '2026-02-20', end: '2026-03-20' } },
+      { status: 'NOT_ELIGIBLE', from: '2026-03-20', to: null },
+    ],
+    [
+      'cancelled',
+      { extension: [], statusHistory: history('cancelled') },
+      { status: 'NOT_ELIGIBLE', decidedOn: '2026-03-02', from: '2026-03-02' },
+    ],
+    [
+      'cancelled',
+      { extension: [], period: { start: '2026-02-20', end: '2026-03-19' } },
+      { status: 'ASSESSING', decidedOn: null, from: '2026-02-20', to: '2026-03-20' },
+    ],
+  ])('an EpisodeOfCare that is %s, with %j, says %j', (status, change, said) => {
+    expect(firstFacts({ ...episode, status, ...change })).toMatchObject(said);
+  });
+
+  test('what was entered in error, or was not held after all, is withdrawn', () => {
+    expect(firstFacts({ ...episode, status: 'entered-in-error' })).toEqual({ withdrawn: true });
+    for (const status of ['entered-in-error', 'not-done', 'preparation', 'in-progress']) {
+      expect(firstFacts({ ...procedure, status, performedPeriod: undefined })).toEqual({ withdrawn: true });
+    }
+  });
+
+  test('a Procedure is a review', () => {
+    expect(facts(procedure)[0]).toMatchObject({
+      kind: 'review',
+      externalId: 'Procedure/pr-1',
+      personId: 'Patient/p-1',
+      facts: {
+        kind: 'CHC_ELIGIBILITY',
+        startedOn: '2026-06-18',
+        heldOn: '2026-06-19',
+        reason: 'Planned',
+        method: 'Person and carer',
+        outcome: 'No change',
+        outcomesAchieved: null,
+      },
+    });
+    const { performedPeriod: _, ...undated } = procedure;
+    expect(firstFacts({ ...undated, performedDateTime: '2026-06-19T23:30:00Z' })).toMatchObject({
+      startedOn: '2026-06-20',
+      heldOn: '2026-06-20',
+    });
+  });
+
+  test('an Account says whose money it is, how it is paid out, and what it was first thought to be', () => {
+    const funded = {
+      ...account,
+      extension: [
+        own('agreed-amount', gbp(1000)),
+        own('indicative-amount', gbp(950)),
+        own('funding', money(700, { url: 'stream', valueString: 'CHC' })),
+        own('funding', money(200, { url: 'source', valueCode: 's75-pool' })),
+        own('funding', money(100, { url: 'source', valueCode: 'ehc' })),
+        own(
+          'portion',
+          money(
+            1000,
+            { url: 'management', valueCode: 'direct-payment' },
+            { url: 'recurring', valueBoolean: true },
+            { url: 'channel', valueCode: 'prepaid-card' },
+          ),
+        ),
+      ],
+    };
+    expect(firstFacts(funded)).toMatchObject({
+      status: 'ACTIVE',
+      indicativePence: 95_000n,
+      fundingLines: [
+        { source: 'ICB', stream: 'CHC', organisationCode: 'QWN', amountPence: 70_000n },
+        { source: 'S75_POOL', stream: '', organisationCode: null, amountPence: 20_000n },
+        { source: 'EHC', stream: '', organisationCode: null, amountPence: 10_000n },
+      ],
+      portions: [{ management: 'DIRECT_PAYMENT', channel: 'PREPAID_CARD' }],
+    });
+  });
+
+  test.each(['indicative', 'proposed', 'signed-off'])('an Account on hold may be %s', (stage) => {
+    const extension = [...(account.extension as Json[]), own('stage', { valueCode: stage })];
+    const status = stage.toUpperCase().replace('-', '_');
+    expect(firstFacts({ ...account, status: 'on-hold', extension })).toMatchObject({ status });
+    expect(toSubmissions({ ...account, extension })).toEqual([
+      expect.objectContaining({ code: 'STATUS_AND_STAGE_DISAGREE', column: 'Account.extension.stage' }),
+    ]);
   });
 
   test('a PaymentNotice is a payment', () => {
@@ -660,6 +831,68 @@ describe('what cannot be used', () => {
       'PaymentNotice.status',
       'a draft of money that moved',
     ],
+    [episode, 'patient', undefined, 'SUBJECT_MISSING', 'EpisodeOfCare.patient', 'missing'],
+    [episode, 'period', undefined, 'ELEMENT_MISSING', 'EpisodeOfCare.period', 'missing'],
+    [
+      episode,
+      'period.end',
+      '2026-03-23',
+      'PERIOD_REVERSED',
+      'EpisodeOfCare.period.end',
+      'an end before the start',
+    ],
+    [
+      episode,
+      'type.0.coding.1.code',
+      'care-act',
+      'CODE_UNKNOWN',
+      'EpisodeOfCare.type',
+      'a code outside the list',
+    ],
+    [episode, 'type', undefined, 'ELEMENT_MISSING', 'EpisodeOfCare.type', 'no code of the agreed system'],
+    [
+      episode,
+      'type.1',
+      coded('eligibility-scheme', 'fnc'),
+      'ELEMENT_REPEATED',
+      'EpisodeOfCare.type',
+      'more than one',
+    ],
+    [
+      episode,
+      'extension.2.valueDate',
+      '2026-06-31',
+      'DATE_INVALID',
+      'EpisodeOfCare.extension.review-due[0]',
+      'no such date',
+    ],
+    [
+      episode,
+      'managingOrganization.identifier.value',
+      'nobody',
+      'ODS_CODE_INVALID',
+      'EpisodeOfCare.managingOrganization.identifier.value',
+      'not an ODS code',
+    ],
+    [episode, 'status', 'unknown', 'CODE_UNKNOWN', 'EpisodeOfCare.status', 'a code outside the list'],
+    [procedure, 'performedPeriod', undefined, 'DATE_MISSING', 'Procedure.performedDateTime', 'missing'],
+    [
+      procedure,
+      'performedPeriod.end',
+      '2026-06-17',
+      'PERIOD_REVERSED',
+      'Procedure.performedPeriod.end',
+      'an end before the start',
+    ],
+    [procedure, 'code', {}, 'ELEMENT_MISSING', 'Procedure.code', 'no code of the agreed system'],
+    [
+      account,
+      'extension.3',
+      own('funding', money(1000)),
+      'AMOUNTS_DISAGREE',
+      'Account.extension.agreed-amount',
+      'lines of funding that add up to another amount',
+    ],
     [
       { resourceType: 'Observation', id: 'o-1' },
       'status',
@@ -715,7 +948,7 @@ describe('what cannot be used', () => {
       true,
       undefined,
     );
-    const resources = [patient, relatedPerson, goal, carePlan, account, paymentNotice];
+    const resources = [patient, episode, relatedPerson, goal, carePlan, account, paymentNotice, procedure];
     fc.assert(
       fc.property(fc.constantFrom(...resources), fc.nat(20), bad, (resource, at, value) => {
         const keys = Object.keys(resource).filter(
@@ -819,6 +1052,8 @@ describe('following the NHS system over HTTP', () => {
       CarePlan: halves.flatMap(({ plan }) => plan ?? []).length,
       Account: halves.flatMap(({ budget }) => budget ?? []).length,
       PaymentNotice: halves.flatMap(({ budget }) => budget?.payments ?? []).length,
+      EpisodeOfCare: halves.flatMap(({ eligibilities }) => eligibilities).length,
+      Procedure: halves.flatMap(({ reviews }) => reviews).length,
     };
     for (const feed of nhsFeeds) {
       const { rows, pages } = await run(feed, firstNhsCursor, { pageSize: 40 });

@@ -98,6 +98,9 @@ describe('the made-up place', () => {
       ...(council?.assessments ?? []).map(({ reference }) => reference),
       ...(council?.services ?? []).map(({ reference }) => reference),
       ...(council?.reviews ?? []).map(({ reference }) => reference),
+      ...[nhs?.eligibilities, nhs?.reviews, council?.eligibilities, council?.moneyReviews].flatMap(
+        (list) => list?.map(({ id }) => id) ?? [],
+      ),
     ]);
     const given = ids.filter((id) => id !== undefined);
     expect(new Set(given).size).toBe(given.length);
@@ -125,6 +128,143 @@ describe('the made-up place', () => {
       'inactive',
       'on-hold',
     ]);
+  });
+
+  const nhsHalves = people.flatMap(({ nhs }) => nhs ?? []);
+  const councilHalves = people.flatMap(({ council }) => council ?? []);
+  const eligibilities = [...nhsHalves, ...councilHalves].flatMap((half) => half.eligibilities);
+  const reviews = [
+    ...nhsHalves.flatMap((half) => half.reviews),
+    ...councilHalves.flatMap((half) => half.moneyReviews),
+  ];
+  const kinds = (values: Iterable<string | null>) =>
+    [...new Set(values)].filter((one) => one !== null).sort();
+
+  test('every scheme, state, stage, source of money, channel and kind of review appears', () => {
+    expect(kinds(nhsHalves.flatMap((half) => half.eligibilities.map(({ scheme }) => scheme)))).toEqual([
+      'CHC_FAST_TRACK',
+      'CHC_STANDARD',
+      'CYP_CONTINUING_CARE',
+      'EHC',
+      'FNC',
+      'JOINT_PACKAGE',
+      'LD_MH',
+      'OTHER',
+      'S117',
+      'WHEELCHAIR',
+    ]);
+    expect(kinds(councilHalves.flatMap((half) => half.eligibilities.map(({ scheme }) => scheme)))).toEqual([
+      'CARER_S10',
+      'CARE_ACT',
+      'EHC',
+      'S117',
+    ]);
+    expect(kinds(eligibilities.map(({ status }) => status))).toEqual([
+      'ASSESSING',
+      'ELIGIBLE',
+      'NOT_ELIGIBLE',
+    ]);
+    expect(kinds([...nhsBudgets, ...councilBudgets].map(({ stage }) => stage))).toEqual([
+      'INDICATIVE',
+      'PROPOSED',
+      'SIGNED_OFF',
+    ]);
+    expect(
+      kinds([
+        'COUNCIL',
+        ...nhsBudgets.flatMap(({ funding }) => funding.map(({ source }) => source)),
+        ...councilBudgets.flatMap(({ otherFunding }) => otherFunding.map(({ source }) => source)),
+      ]),
+    ).toEqual(['CLIENT_TOP_UP', 'COUNCIL', 'EHC', 'ICB', 'OTHER_PUBLIC', 'S75_POOL']);
+    expect(
+      kinds([
+        ...nhsBudgets.flatMap(({ portions }) => portions.map(({ channel }) => channel)),
+        ...councilBudgets.map(({ channel }) => channel),
+      ]),
+    ).toEqual(['BANK', 'PREPAID_CARD', 'WALLET']);
+    expect(kinds(reviews.map(({ kind }) => kind))).toEqual([
+      'AUDIT',
+      'CARE_PLAN',
+      'CHC_ELIGIBILITY',
+      'DIRECT_PAYMENT',
+    ]);
+  });
+
+  test('whoever has an NHS budget is eligible for something, from before it begins', () => {
+    for (const { budget, eligibilities: held } of nhsHalves) {
+      if (budget)
+        expect(held.some(({ status, from }) => status === 'ELIGIBLE' && from <= budget.from)).toBe(true);
+    }
+    for (const half of councilHalves) expect(half.eligibilities.length).toBeGreaterThan(0);
+  });
+
+  test('nobody has continuing healthcare and the council’s money on one day, and some went from one to the other', () => {
+    let moved = 0;
+    for (const { nhs, council } of people) {
+      const chc = nhs?.eligibilities.filter(
+        ({ scheme, status }) => scheme.startsWith('CHC') && status === 'ELIGIBLE',
+      );
+      for (const one of chc ?? []) {
+        for (const other of council?.eligibilities.filter(({ status }) => status === 'ELIGIBLE') ?? []) {
+          expect(other.to !== null && other.to <= one.from).toBe(true);
+          moved += 1;
+        }
+        const budget = council?.budget;
+        if (budget) expect(budget.to !== null && budget.to <= one.from).toBe(true);
+      }
+    }
+    expect(moved).toBeGreaterThan(3);
+  });
+
+  test('whatever was decided was decided by now, and ends after it begins', () => {
+    for (const { from, to, decidedOn, status, reviewDueOn } of eligibilities) {
+      expect(from <= today && (decidedOn ?? '') <= today).toBe(true);
+      expect(to === null || to > from).toBe(true);
+      expect(decidedOn === null).toBe(status === 'ASSESSING');
+      if (reviewDueOn !== null) expect([status, to]).toEqual(['ELIGIBLE', null]);
+    }
+    const due = eligibilities.flatMap(({ reviewDueOn }) => reviewDueOn ?? []);
+    expect(due.some((day) => day < today) && due.some((day) => day > today)).toBe(true);
+  });
+
+  test('eligibility is reviewed, and an account audited, on a day of its own; all on working days of the past', () => {
+    for (const { nhs, council, deathDate } of people) {
+      const held = [
+        ...(nhs?.reviews ?? []),
+        ...(council?.moneyReviews ?? []),
+        ...(council?.reviews.map((one) => ({ ...one, kind: 'CARE_PLAN' })) ?? []),
+      ];
+      for (const one of held) {
+        expect(one.to <= today && one.from <= one.to).toBe(true);
+        if (deathDate && nhs?.reviews.some(({ id }) => 'id' in one && id === one.id))
+          expect(one.to <= deathDate).toBe(true);
+        const apart = one.kind === 'AUDIT' || one.kind === 'CHC_ELIGIBILITY';
+        if (apart) expect(held.filter(({ to }) => to === one.to)).toHaveLength(1);
+        if (apart) expect([1, 2, 3, 4, 5]).toContain(new Date(one.to).getUTCDay());
+      }
+    }
+  });
+
+  test('the lines of funding add up to what is agreed', () => {
+    const total = (lines: readonly { pence: bigint }[]) => lines.reduce((all, { pence }) => all + pence, 0n);
+    for (const { funding, agreedPence } of nhsBudgets) expect(total(funding)).toBe(agreedPence);
+    for (const { otherFunding, agreedPence, contributionPence } of councilBudgets)
+      expect(total(otherFunding) + contributionPence).toBeLessThan(agreedPence);
+  });
+
+  test('children have a parent who acts for them, and nothing from the council’s adults’ services', () => {
+    const children = people.filter(({ birthDate }) => birthDate > '2008-11-21');
+    expect(children.length).toBeGreaterThan(3);
+    for (const { nhs, council, birthDate } of children) {
+      expect(council).toBeNull();
+      expect(birthDate < '2022-11-21').toBe(true);
+      expect(nhs?.eligibilities[0]?.scheme).toBe('CYP_CONTINUING_CARE');
+      expect(nhs?.related.map(({ authority }) => authority)).toEqual(['REPRESENTATIVE']);
+    }
+    for (const { nhs, birthDate } of people) {
+      if (birthDate <= '2008-11-21')
+        expect(nhs?.eligibilities.map(({ scheme }) => scheme) ?? []).not.toContain('CYP_CONTINUING_CARE');
+    }
   });
 
   test('no account is ever overdrawn, by any source of money, and what is promised is there', () => {
@@ -166,11 +306,13 @@ describe('the made-up place', () => {
   });
 
   test('the council’s statements agree with its payments', () => {
-    for (const { payments, balance } of councilBudgets) {
+    for (const { payments, balance, stage } of councilBudgets) {
+      expect(balance === null).toBe(stage !== null);
+      if (!balance) continue;
       const until = payments.filter(({ on }) => on <= balance.asAt);
       expect(balance.pence).toBe(sum(until, 'PAID_IN') - sum(until, 'SPENT', 'REPAID'));
     }
-    expect(councilBudgets.some(({ balance }) => balance.pence > 0n)).toBe(true);
+    expect(councilBudgets.some(({ balance }) => balance && balance.pence > 0n)).toBe(true);
   });
 
   test('a direct payment costs in a week what the budget comes to in a year', () => {
@@ -239,6 +381,14 @@ describe('the people with a story', () => {
     expect(nhs?.plan?.goals).toHaveLength(3);
     const promised = nhs?.budget?.payments.filter(({ kind }) => kind === 'COMMITTED');
     expect(promised).toMatchObject([{ payee: 'Holloway family care team payroll', on: '2026-12-07' }]);
+    expect(nhs?.eligibilities.map(({ scheme, status }) => [scheme, status])).toEqual([
+      ['JOINT_PACKAGE', 'ELIGIBLE'],
+    ]);
+    expect(council?.eligibilities.map(({ scheme, status }) => [scheme, status])).toEqual([
+      ['CARE_ACT', 'ELIGIBLE'],
+    ]);
+    expect(nhs?.budget?.funding).toMatchObject([{ source: 'ICB', stream: 'Joint package' }]);
+    expect(nhs?.budget?.portions.map(({ channel }) => channel)).toEqual(['BANK', null]);
   });
 
   test('Daniel Okafor is 34 and holds his own direct payments', () => {
@@ -250,6 +400,9 @@ describe('the people with a story', () => {
     ]);
     expect(nhs?.budget?.portions.every(({ accountOperatorCode }) => accountOperatorCode === null)).toBe(true);
     expect(council?.budget?.management).toBe('DIRECT_PAYMENT');
+    expect(nhs?.eligibilities.map(({ scheme }) => scheme)).toEqual(['JOINT_PACKAGE', 'WHEELCHAIR']);
+    expect(council?.eligibilities.map(({ scheme }) => scheme)).toEqual(['CARE_ACT']);
+    expect(nhs?.budget?.funding.map(({ stream }) => stream)).toEqual(['Joint package', 'Wheelchair']);
   });
 
   test('each of the others is what the name says', () => {

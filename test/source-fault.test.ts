@@ -66,11 +66,13 @@ describe('an NHS system that fails in the middle', () => {
       );
       expect(Object.fromEntries(rows.map(({ feed, read }) => [feed, read]))).toEqual({
         Patient: true,
+        EpisodeOfCare: true,
         RelatedPerson: true,
         Goal: true,
         CarePlan: true,
         Account: false,
         PaymentNotice: false,
+        Procedure: false,
       });
       // What was read before is there, and says that it may be old.
       const ask = `{ person(nhsNumber: "${iris().nhsNumber}") { plan { title } budgets { id } sources { side availability asAt } } }`;

@@ -100,6 +100,23 @@ export const concept = z.looseObject({
   coding: z.array(z.looseObject({ system: maybeText, code: maybeText, display: maybeText })).default([]),
 });
 
+/** The code that a concept, or one of a list of concepts, has in a system of our own; others beside it are passed over. */
+export const coded = <S extends z.ZodType<unknown, string>>(system: string, schema: S) =>
+  z
+    .union([z.array(concept), concept.transform((only) => [only])])
+    .optional()
+    .transform((concepts, ctx) => {
+      const ours = (concepts ?? []).flatMap(({ coding }) => coding.filter((one) => one.system === system));
+      const advice = 'Give one code of the list in the format description and send it again.';
+      if (ours.length > 1) return refuse(ctx, 'ELEMENT_REPEATED', 'more than one', advice);
+      const code = ours[0]?.code ?? null;
+      if (code === null) return refuse(ctx, 'ELEMENT_MISSING', 'no code of the agreed system', advice);
+      const known = schema.safeParse(code);
+      return known.success
+        ? (known.data as z.output<S>)
+        : refuse(ctx, 'CODE_UNKNOWN', 'a code outside the list', advice);
+    });
+
 export const wordsOf = (of: z.output<typeof concept> | undefined): string | null =>
   of?.text ?? of?.coding[0]?.display ?? of?.coding[0]?.code ?? null;
 
@@ -138,7 +155,7 @@ export const day = partialDay.transform(
 /** What is not known to the day counts as not known. */
 export const maybeDay = partialDay.optional().transform((value) => value ?? null);
 
-function inOrder(period: { start: string | null; end: string | null }, ctx: Context): void {
+export function inOrder(period: { start: string | null; end: string | null }, ctx: Context): void {
   if (period.start !== null && period.end !== null && period.end < period.start)
     refuse(ctx, 'PERIOD_REVERSED', 'an end before the start', dateAdvice, ['end']);
 }

@@ -10,7 +10,16 @@ import { toSubmissions } from './nhs-fhir-resource.ts';
 import { type Page, SourceFault } from './page.ts';
 
 /** In this order, whoever and whatever a row points to has come before it. */
-export const nhsFeeds = ['Patient', 'RelatedPerson', 'Goal', 'CarePlan', 'Account', 'PaymentNotice'] as const;
+export const nhsFeeds = [
+  'Patient',
+  'EpisodeOfCare',
+  'RelatedPerson',
+  'Goal',
+  'CarePlan',
+  'Account',
+  'PaymentNotice',
+  'Procedure',
+] as const;
 export type NhsFeed = (typeof nhsFeeds)[number];
 
 /** Where one feed stands; kept as JSON. */

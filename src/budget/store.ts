@@ -7,7 +7,8 @@ const duties = (management: string) =>
     .map((duty) => `default_duty(${management}, '${duty}')`)
     .join(', ');
 
-// A portion that the source no longer names ends and stays: a plan's lines may be paid from it.
+// A portion that the source no longer names ends and stays: a plan's lines may be paid from it. Of the lines of funding
+// only those go that a source named, which are for as long as the budget and of no split.
 //
 // What a budget no longer has is looked up budget by budget (`offset 0` keeps it so), and deleted by where it stands:
 // joined in any other way, a plan made when the tables were empty reads them whole for every page.
@@ -15,7 +16,7 @@ const writeBudgets = `
 with row as (
   select * from json_to_recordset($2::json) as t(
     n int, "externalId" text, "personId" text, kind budget_kind, status budget_status, "from" date, "to" date,
-    "fundingLines" jsonb, portions jsonb)
+    "indicativePence" bigint, "fundingLines" jsonb, portions jsonb)
 ), placed as (
   select row.*, l.id as link_id, l.person_id, coalesce(t.id, new_id()) as budget_id,
          (select coalesce(sum((f ->> 'amountPence')::bigint), 0)
@@ -31,47 +32,53 @@ with row as (
 ), known as (
   select * from placed where waits is null
 ), written as (
-  insert into budget as b (id, person_id, link_id, external_id, kind, status, valid_from, valid_to, agreed_pence)
-  select budget_id, person_id, link_id, "externalId", kind, status, "from", "to", agreed_pence from known
+  insert into budget as b (id, person_id, link_id, external_id, kind, status, valid_from, valid_to, indicative_pence,
+                           agreed_pence)
+  select budget_id, person_id, link_id, "externalId", kind, status, "from", "to", "indicativePence", agreed_pence
+    from known
   on conflict (link_id, external_id) do update
      set kind = excluded.kind, status = excluded.status, valid_from = excluded.valid_from,
-         valid_to = excluded.valid_to, agreed_pence = excluded.agreed_pence
-   where (b.kind, b.status, b.valid_from, b.valid_to, b.agreed_pence)
+         valid_to = excluded.valid_to, indicative_pence = excluded.indicative_pence,
+         agreed_pence = excluded.agreed_pence, version = b.version + 1
+   where (b.kind, b.status, b.valid_from, b.valid_to, b.indicative_pence, b.agreed_pence)
          is distinct from (excluded.kind, excluded.status, excluded.valid_from, excluded.valid_to,
-                           excluded.agreed_pence)
+                           excluded.indicative_pence, excluded.agreed_pence)
 ), funded as (
-  insert into funding_line as x (budget_id, person_id, source, organisation_id, amount_pence)
-  select k.budget_id, k.person_id, f.source,
+  insert into funding_line as x (budget_id, person_id, source, stream, organisation_id, amount_pence)
+  select k.budget_id, k.person_id, f.source, coalesce(f.stream, ''),
          (select id from organisation where ods_code = min(f."organisationCode")), sum(f."amountPence")
     from known k
    cross join jsonb_to_recordset(k."fundingLines")
-           as f(source funding_source, "organisationCode" text, "amountPence" bigint)
-   group by k.budget_id, k.person_id, f.source
+           as f(source funding_source, stream text, "organisationCode" text, "amountPence" bigint)
+   group by k.budget_id, k.person_id, f.source, coalesce(f.stream, '')
   on conflict (budget_id, person_id, source, stream) where split_id is null and valid_from is null do update
      set organisation_id = excluded.organisation_id, amount_pence = excluded.amount_pence
    where (x.organisation_id, x.amount_pence) is distinct from (excluded.organisation_id, excluded.amount_pence)
 ), no_longer_funded as (
   delete from funding_line where ctid = any(array(
     select x.ctid from known k
-     cross join lateral (select ctid, source from funding_line
-                          where budget_id = k.budget_id and person_id = k.person_id offset 0) x
-     where not exists (select from jsonb_array_elements(k."fundingLines") as f where f ->> 'source' = x.source::text)))
+     cross join lateral (select ctid, source, stream from funding_line
+                          where budget_id = k.budget_id and person_id = k.person_id
+                            and split_id is null and valid_from is null offset 0) x
+     where not exists (select from jsonb_array_elements(k."fundingLines") as f
+                        where f ->> 'source' = x.source::text and coalesce(f ->> 'stream', '') = x.stream)))
 ), managed as (
-  insert into portion as x (budget_id, person_id, position, management, recurring, amount_pence, account_operator_id,
-                            funds_holder, account_operator, legal_employer, purchase_decider)
-  select k.budget_id, k.person_id, p.position, p.management, p.recurring, p."amountPence",
+  insert into portion as x (budget_id, person_id, position, management, recurring, amount_pence, channel,
+                            account_operator_id, funds_holder, account_operator, legal_employer, purchase_decider)
+  select k.budget_id, k.person_id, p.position, p.management, p.recurring, p."amountPence", p.channel,
          (select id from organisation where ods_code = p."accountOperatorCode"), ${duties('p.management')}
     from known k
    cross join rows from (jsonb_to_recordset(k.portions)
-           as (management management, recurring boolean, "amountPence" bigint, "accountOperatorCode" text))
-           with ordinality as p(management, recurring, "amountPence", "accountOperatorCode", position)
+           as (management management, recurring boolean, "amountPence" bigint, channel payment_channel,
+               "accountOperatorCode" text))
+           with ordinality as p(management, recurring, "amountPence", channel, "accountOperatorCode", position)
   on conflict (budget_id, person_id, position) do update
      set management = excluded.management, recurring = excluded.recurring, amount_pence = excluded.amount_pence,
-         account_operator_id = excluded.account_operator_id, funds_holder = excluded.funds_holder,
+         channel = excluded.channel, account_operator_id = excluded.account_operator_id, funds_holder = excluded.funds_holder,
          account_operator = excluded.account_operator, legal_employer = excluded.legal_employer,
          purchase_decider = excluded.purchase_decider, valid_to = null
-   where (x.management, x.recurring, x.amount_pence, x.account_operator_id, x.valid_to)
-         is distinct from (excluded.management, excluded.recurring, excluded.amount_pence,
+   where (x.management, x.recurring, x.amount_pence, x.channel, x.account_operator_id, x.valid_to)
+         is distinct from (excluded.management, excluded.recurring, excluded.amount_pence, excluded.channel,
                            excluded.account_operator_id, null)
 ), no_longer_managed as (
   update portion set valid_to = (now() at time zone 'Europe/London')::date where ctid = any(array(

@@ -1,6 +1,6 @@
-/** The finance system's two feeds, for what Client Level Data does not hold: accounts, and the money in them. */
+/** The finance system's feeds, for what Client Level Data does not hold: eligibility, accounts, money and its reviews. */
 import type { Management } from '../intake/submission.ts';
-import type { Place } from './place.ts';
+import type { CouncilHalf, Place } from './place.ts';
 
 interface FinanceItem {
   id: string;
@@ -11,16 +11,45 @@ interface FinanceItem {
 export interface FinanceAccount extends FinanceItem {
   /** LA Person Unique Identifier. */
   personId: string;
-  status: 'indicative' | 'active' | 'suspended' | 'ended';
+  status: 'indicative' | 'proposed' | 'signed-off' | 'active' | 'suspended' | 'ended';
   from: string;
   to: string | null;
   /** For one year, contribution included: pounds and pence, "1234.56". */
   agreedAnnualAmount: string;
+  /** The early figure that it was planned with. */
+  indicativeAnnualAmount?: string | null;
   clientContribution: string;
+  /** The programme of the council's own money. */
+  stream?: string | null;
+  otherFunding?: { source: string; stream: string | null; amount: string }[] | null;
   currency: 'GBP';
   management: string;
+  channel?: string | null;
   accountOperatorOdsCode: string | null;
-  balance: { amount: string; asAt: string };
+  balance: { amount: string; asAt: string } | null;
+}
+
+export interface FinanceEligibility extends FinanceItem {
+  personId: string;
+  scheme: string;
+  status: string;
+  from: string;
+  to: string | null;
+  decidedOn: string | null;
+  reviewer: string | null;
+  reviewDueOn: string | null;
+  withdrawn: boolean;
+}
+
+export interface FinanceReview extends FinanceItem {
+  personId: string;
+  kind: string;
+  startedOn: string;
+  heldOn: string;
+  reason: string | null;
+  method: string | null;
+  outcome: string | null;
+  withdrawn: boolean;
 }
 
 export interface FinancePayment extends FinanceItem {
@@ -64,6 +93,28 @@ const managements: Record<Management, string> = {
   COUNCIL_MANAGED: 'council-managed',
 };
 
+const schemes: Partial<Record<CouncilHalf['eligibilities'][number]['scheme'], string>> = {
+  CARE_ACT: 'care-act',
+  CARER_S10: 'carer',
+  S117: 's117',
+  EHC: 'ehc',
+};
+
+const word = (value: string): string => value.toLowerCase().replaceAll('_', '-');
+
+/** A feed of what is there from the beginning, each with its own id. */
+function feedOf<T extends FinanceItem>(items: Change<T>[], loadedAtMs: number): Feed<T> {
+  return {
+    loadedAtMs,
+    changed: new Map(),
+    loaded: {
+      count: items.length,
+      at: (index) => items[index]!,
+      find: (id) => items.findIndex((item) => item.id === id),
+    },
+  };
+}
+
 export function financeFeeds(place: Place, startedAt: Date) {
   const today = startedAt.toISOString().slice(0, 10);
   const holders = place.people.flatMap(({ council }) =>
@@ -86,15 +137,28 @@ export function financeFeeds(place: Place, startedAt: Date) {
         return {
           id: budget.id,
           personId,
-          status: budget.to !== null && budget.to < today ? 'ended' : 'active',
+          status:
+            budget.stage !== null
+              ? (word(budget.stage) as FinanceAccount['status'])
+              : budget.to !== null && budget.to < today
+                ? 'ended'
+                : 'active',
           from: budget.from,
           to: budget.to,
           agreedAnnualAmount: pounds(budget.agreedPence),
+          indicativeAnnualAmount: budget.indicativePence === null ? null : pounds(budget.indicativePence),
           clientContribution: pounds(budget.contributionPence),
+          stream: budget.stream || null,
+          otherFunding: budget.otherFunding.map(({ source, stream, pence }) => ({
+            source: word(source),
+            stream: stream || null,
+            amount: pounds(pence),
+          })),
           currency: 'GBP',
           management: managements[budget.management],
+          channel: budget.channel && word(budget.channel),
           accountOperatorOdsCode: budget.accountOperatorCode,
-          balance: { amount: pounds(budget.balance.pence), asAt: budget.balance.asAt },
+          balance: budget.balance && { amount: pounds(budget.balance.pence), asAt: budget.balance.asAt },
         };
       },
     },
@@ -137,7 +201,33 @@ export function financeFeeds(place: Place, startedAt: Date) {
       },
     },
   };
-  return { accounts, payments };
+  const halves = place.people.flatMap(({ council }) => council ?? []);
+  const eligibilities = feedOf<FinanceEligibility>(
+    halves.flatMap(({ laPersonId: personId, eligibilities: held }) =>
+      held.map(({ scheme, status, ...said }) => ({
+        ...said,
+        personId,
+        scheme: schemes[scheme] ?? word(scheme),
+        status: word(status),
+        withdrawn: false,
+      })),
+    ),
+    loadedAtMs,
+  );
+  const reviews = feedOf<FinanceReview>(
+    halves.flatMap(({ laPersonId: personId, moneyReviews }) =>
+      moneyReviews.map(({ kind, from, to, ...said }) => ({
+        ...said,
+        personId,
+        kind: word(kind),
+        startedOn: from,
+        heldOn: to,
+        withdrawn: false,
+      })),
+    ),
+    loadedAtMs,
+  );
+  return { eligibilities, accounts, payments, reviews };
 }
 
 /** The least number below `count` for which a condition holds that, once true, stays true; `count` if none. */

@@ -1,7 +1,7 @@
 /**
  * The council's side of the made-up place, speaking what councils speak: a quarterly Client Level Data (CLD) file,
- * fetched from `/cld/` or dropped in a folder, and the finance system's accounts and payments, which CLD does not
- * hold, at `/finance/`. The formats: `docs/formats/council-cld.md` and `docs/formats/council-finance.md`.
+ * fetched from `/cld/` or dropped in a folder, and at `/finance/` what CLD does not hold: eligibilities, accounts,
+ * payments, and reviews of how the money is used. The formats: `docs/formats/council-cld.md` and `docs/formats/council-finance.md`.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -16,7 +16,9 @@ import {
   type Change,
   change,
   type FinanceAccount,
+  type FinanceEligibility,
   type FinancePayment,
+  type FinanceReview,
   feedPage,
   financeFeeds,
 } from './council-finance.ts';
@@ -38,6 +40,8 @@ export interface CouncilSystem {
   putFile(name: string, content: string | Buffer): Promise<void>;
   upsertAccount(account: Change<FinanceAccount>): void;
   upsertPayment(payment: Change<FinancePayment>): void;
+  upsertEligibility(eligibility: Change<FinanceEligibility>): void;
+  upsertReview(review: Change<FinanceReview>): void;
   close(): Promise<void>;
 }
 
@@ -71,10 +75,12 @@ export async function startCouncilSystem({
     if (url.pathname === '/cld/') return json(res, [...files.values()]);
     const file = files.get(url.pathname.replace(/^\/cld\//, ''));
     if (file) return sendFile(req, res, join(folder, file.name), file);
-    if (url.pathname === '/finance/accounts')
-      return sendPage(res, feedPage(feeds.accounts, url.searchParams, now()));
-    if (url.pathname === '/finance/payments')
-      return sendPage(res, feedPage(feeds.payments, url.searchParams, now()));
+    const feed = url.pathname.replace(/^\/finance\//, '');
+    if (feed === 'eligibilities')
+      return sendPage(res, feedPage(feeds.eligibilities, url.searchParams, now()));
+    if (feed === 'accounts') return sendPage(res, feedPage(feeds.accounts, url.searchParams, now()));
+    if (feed === 'payments') return sendPage(res, feedPage(feeds.payments, url.searchParams, now()));
+    if (feed === 'reviews') return sendPage(res, feedPage(feeds.reviews, url.searchParams, now()));
     problem(res, 404, 'Nothing is here');
   }
 
@@ -96,6 +102,8 @@ export async function startCouncilSystem({
     },
     upsertAccount: (account) => change(feeds.accounts, account, now()),
     upsertPayment: (payment) => change(feeds.payments, payment, now()),
+    upsertEligibility: (eligibility) => change(feeds.eligibilities, eligibility, now()),
+    upsertReview: (review) => change(feeds.reviews, review, now()),
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

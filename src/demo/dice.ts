@@ -40,6 +40,9 @@ export function dayText(number: number): string {
   return text;
 }
 
+/** The day itself, or the Monday after a weekend. The days count from a Thursday. */
+export const workingDay = (day: number): number => day + [0, 0, 2, 1, 0, 0, 0][day % 7]!;
+
 /** Sound NHS numbers, each once, from the range beginning 999 that is kept for tests and never issued. */
 export function makeNhsNumbers(seed: number): () => string {
   const range = 1_000_000;

@@ -15,6 +15,16 @@ import {
 import type { CouncilHalf, NhsHalf, PlacePerson } from './place.ts';
 import { wenshire } from './wenshire.ts';
 
+/** What is drawn for one person alone, after the halves are there. */
+export interface OwnGround {
+  dice: Dice;
+  payday: number;
+  /** The part of the person's ids that tells people apart. */
+  key: string;
+  /** One of the people with a story, who stay as they are told. */
+  told: boolean;
+}
+
 /** What everything is drawn from. */
 export interface Ground {
   dice: Dice;
@@ -127,6 +137,8 @@ export function nhsHalf(ground: Ground, key: string, who: Who, wish: NhsWish): N
     restricted: false,
     supersededNhsNumbers: [],
     related,
+    eligibilities: [],
+    reviews: [],
     plan,
     budget: wish.management === null ? null : nhsBudget(ground, key, who, term, wish.management, wish),
   };
@@ -167,9 +179,13 @@ function nhsBudget(
     from: dayText(term.from),
     to: term.to === null ? null : dayText(term.to),
     status: term.stopped !== null ? 'on-hold' : term.to !== null ? 'inactive' : 'active',
+    stage: null,
+    indicativePence: null,
     agreedPence: portions.reduce((sum, portion) => sum + portion.amountPence, 0n),
+    funding: [],
     portions: portions.map((portion) => ({
       ...portion,
+      channel: null,
       accountOperatorCode: operatorOf(portion.management),
     })),
     payments: payments.map(({ kind, pence: amount, on, text }, i) => ({
@@ -263,6 +279,8 @@ export function councilHalf(
       ...service,
     })),
     reviews,
+    eligibilities: [],
+    moneyReviews: [],
     budget,
   };
 }
@@ -380,6 +398,11 @@ function councilBudget(
     id: `PB-${key}`,
     from: dayText(term.from),
     to: term.to === null ? null : dayText(term.to),
+    stage: null,
+    indicativePence: null,
+    stream: '',
+    otherFunding: [],
+    channel: null,
     agreedPence: (council + contribution) * 13n,
     contributionPence: contribution * 13n,
     management,

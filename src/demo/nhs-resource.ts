@@ -1,16 +1,18 @@
 /** The NHS half of a made-up person as FHIR R4 resources: UK Core where it has a profile, base R4 where it has none. */
 import { cycleDays } from './account.ts';
 import { dayNumber, dayText } from './dice.ts';
-import type { NhsHalf, PlacePerson } from './place.ts';
+import type { Eligibility, HeldReview, NhsHalf, PlacePerson } from './place.ts';
 import { wenshire } from './wenshire.ts';
 
 export const nhsResourceTypes = [
   'Patient',
+  'EpisodeOfCare',
   'RelatedPerson',
   'Goal',
   'CarePlan',
   'Account',
   'PaymentNotice',
+  'Procedure',
 ] as const;
 export type NhsResourceType = (typeof nhsResourceTypes)[number];
 
@@ -60,6 +62,12 @@ const sketchesOf: Record<NhsResourceType, (person: PlacePerson, nhs: NhsHalf) =>
   Patient: (person, nhs) => [
     { id: nhs.patientId, changedOn: person.deathDate, render: () => patient(person, nhs) },
   ],
+  EpisodeOfCare: (_, { patientId, eligibilities }) =>
+    eligibilities.map((one) => ({
+      id: one.id,
+      changedOn: one.to ?? one.decidedOn ?? one.from,
+      render: () => episodeOfCare(patientId, one),
+    })),
   RelatedPerson: (_, nhs) =>
     nhs.related.map((one) => ({ id: one.id, changedOn: one.from, render: () => relatedPerson(nhs, one) })),
   Goal: (_, { patientId, plan }) =>
@@ -69,7 +77,15 @@ const sketchesOf: Record<NhsResourceType, (person: PlacePerson, nhs: NhsHalf) =>
     plan ? [{ id: plan.id, changedOn: plan.from, render: () => carePlan(patientId, plan) }] : [],
   Account: (_, { patientId, budget }) =>
     budget
-      ? [{ id: budget.id, changedOn: budget.to ?? budget.from, render: () => account(patientId, budget) }]
+      ? [
+          {
+            id: budget.id,
+            // What is not in force yet was put down some weeks before.
+            changedOn:
+              budget.stage === null ? (budget.to ?? budget.from) : dayText(dayNumber(budget.from) - 40),
+            render: () => account(patientId, budget),
+          },
+        ]
       : [],
   PaymentNotice: (_, { patientId, budget }) =>
     budget?.payments.map((one) => ({
@@ -78,6 +94,8 @@ const sketchesOf: Record<NhsResourceType, (person: PlacePerson, nhs: NhsHalf) =>
       changedOn: one.kind === 'COMMITTED' ? dayText(dayNumber(one.on) - cycleDays) : one.on,
       render: () => paymentNotice(patientId, budget, one),
     })) ?? [],
+  Procedure: (_, { patientId, reviews }) =>
+    reviews.map((one) => ({ id: one.id, changedOn: one.to, render: () => procedure(patientId, one) })),
 };
 
 function patient(person: PlacePerson, nhs: NhsHalf): Resource {
@@ -127,6 +145,63 @@ function patient(person: PlacePerson, nhs: NhsHalf): Resource {
         other: { type: 'Patient', identifier: { system: nhsNumberSystem, value } },
       })),
     }),
+  };
+}
+
+const lastDayBefore = (day: string): string => dayText(dayNumber(day) - 1);
+
+/** A decision for somebody begins an episode of care, one against ends what was planned. */
+function episodeOfCare(patientId: string, one: Eligibility): Resource {
+  const isRefused = one.status === 'NOT_ELIGIBLE';
+  const status =
+    one.status === 'ASSESSING'
+      ? 'planned'
+      : isRefused
+        ? 'cancelled'
+        : one.to === null
+          ? 'active'
+          : 'finished';
+  const asked = dayText(dayNumber(one.decidedOn ?? one.from) - (one.decidedOn === null ? 0 : 28));
+  const period = isRefused
+    ? { start: asked, end: one.from }
+    : { start: one.from, ...(one.to && { end: lastDayBefore(one.to) }) };
+  return {
+    resourceType: 'EpisodeOfCare',
+    id: one.id,
+    meta: ukCore('EpisodeOfCare'),
+    extension: [
+      ...(one.decidedOn ? [{ url: `${ownExtension}/decided-on`, valueDate: one.decidedOn }] : []),
+      ...(one.reviewer ? [{ url: `${ownExtension}/reviewer`, valueString: one.reviewer }] : []),
+      ...(one.reviewDueOn ? [{ url: `${ownExtension}/review-due`, valueDate: one.reviewDueOn }] : []),
+    ],
+    status,
+    statusHistory: [
+      { status: 'planned', period: { start: asked, ...(one.decidedOn && { end: one.decidedOn }) } },
+      ...(one.decidedOn
+        ? [{ status: isRefused ? 'cancelled' : 'active', period: { start: one.decidedOn } }]
+        : []),
+    ],
+    type: [{ coding: [{ system: `${ownCodes}/eligibility-scheme`, code: code(one.scheme) }] }],
+    patient: { reference: `Patient/${patientId}` },
+    managingOrganization: organisation(wenshire.icb.code, wenshire.icb.name),
+    period,
+  };
+}
+
+function procedure(patientId: string, one: HeldReview): Resource {
+  return {
+    resourceType: 'Procedure',
+    id: one.id,
+    meta: ukCore('Procedure'),
+    extension: [{ url: `${ownExtension}/review-method`, valueString: one.method }],
+    status: 'completed',
+    code: { coding: [{ system: `${ownCodes}/review-kind`, code: code(one.kind) }] },
+    subject: { reference: `Patient/${patientId}` },
+    ...(one.from === one.to
+      ? { performedDateTime: one.to }
+      : { performedPeriod: { start: one.from, end: one.to } }),
+    reasonCode: [{ text: one.reason }],
+    outcome: { text: one.outcome },
   };
 }
 
@@ -212,12 +287,25 @@ function account(patientId: string, budget: Budget): Resource {
     meta: {},
     extension: [
       { url: `${ownExtension}/agreed-amount`, valueMoney: money(budget.agreedPence) },
+      ...(budget.indicativePence === null
+        ? []
+        : [{ url: `${ownExtension}/indicative-amount`, valueMoney: money(budget.indicativePence) }]),
+      ...(budget.stage === null ? [] : [{ url: `${ownExtension}/stage`, valueCode: code(budget.stage) }]),
+      ...budget.funding.map(({ source, stream, pence }) => ({
+        url: `${ownExtension}/funding`,
+        extension: [
+          { url: 'source', valueCode: code(source) },
+          ...(stream ? [{ url: 'stream', valueString: stream }] : []),
+          { url: 'amount', valueMoney: money(pence) },
+        ],
+      })),
       ...budget.portions.map((portion) => ({
         url: `${ownExtension}/portion`,
         extension: [
           { url: 'management', valueCode: code(portion.management) },
           { url: 'recurring', valueBoolean: portion.recurring },
           { url: 'amount', valueMoney: money(portion.amountPence) },
+          ...(portion.channel ? [{ url: 'channel', valueCode: code(portion.channel) }] : []),
           ...(portion.accountOperatorCode
             ? [{ url: 'account-operator', valueReference: organisation(portion.accountOperatorCode) }]
             : []),

@@ -3,11 +3,22 @@
  * it is invented. `makePlace` is deterministic: the same seed and size give the same people, so that two processes,
  * or two starts, serve the same data.
  */
-import type { FundingSource, Gender, Management } from '../intake/submission.ts';
+import type {
+  EligibilityFacts,
+  FundingSource,
+  Gender,
+  Management,
+  PaymentChannel,
+  ReviewFacts,
+} from '../intake/submission.ts';
 import { paydayUpTo } from './account.ts';
+import { growUp } from './child.ts';
 import { type Dice, dayNumber, dayText, makeDice, makeNhsNumbers } from './dice.ts';
+import { entitle } from './entitlement.ts';
 import { foundingPeople } from './founding.ts';
+import { fund } from './funding.ts';
 import { type CouncilWish, councilHalf, type Ground, nhsHalf } from './half.ts';
+import { hold } from './held-review.ts';
 import { origins, shortNames } from './name.ts';
 import { wenshire } from './wenshire.ts';
 
@@ -26,6 +37,31 @@ export interface PlacePerson {
   council: CouncilHalf | null;
 }
 
+/** From one day to the first day without. */
+export interface Eligibility extends Omit<EligibilityFacts, 'decidedByCode'> {
+  id: string;
+}
+
+export interface HeldReview {
+  id: string;
+  kind: ReviewFacts['kind'];
+  from: string;
+  to: string;
+  reason: string;
+  method: string;
+  outcome: string;
+}
+
+/** A budget that is not in force yet, and how far it has come. */
+export type Stage = 'INDICATIVE' | 'PROPOSED' | 'SIGNED_OFF';
+
+/** A part of a budget's money, for a year, by who gives it. */
+export interface Funding {
+  source: FundingSource;
+  stream: string;
+  pence: bigint;
+}
+
 export interface NhsHalf {
   /** Resource id of the Patient in the NHS system. */
   patientId: string;
@@ -37,9 +73,16 @@ export interface NhsHalf {
     nhsNumber: string | null;
     /** Code and words of HL7 v3 RoleCode, e.g. DAU, daughter. */
     relationship: { code: string; display: string };
-    authority: 'LPA_HEALTH_AND_WELFARE' | 'LPA_PROPERTY_AND_FINANCE' | 'DEPUTY' | 'NEXT_OF_KIN';
+    authority:
+      | 'LPA_HEALTH_AND_WELFARE'
+      | 'LPA_PROPERTY_AND_FINANCE'
+      | 'DEPUTY'
+      | 'REPRESENTATIVE'
+      | 'NEXT_OF_KIN';
     from: string;
   }[];
+  eligibilities: Eligibility[];
+  reviews: HeldReview[];
   plan: {
     id: string;
     title: string;
@@ -60,11 +103,16 @@ export interface NhsHalf {
     from: string;
     to: string | null;
     status: 'active' | 'on-hold' | 'inactive';
+    stage: Stage | null;
+    indicativePence: bigint | null;
     agreedPence: bigint;
+    /** Together what is agreed. */
+    funding: Funding[];
     portions: {
       management: Management;
       recurring: boolean;
       amountPence: bigint;
+      channel: PaymentChannel | null;
       accountOperatorCode: string | null;
     }[];
     payments: {
@@ -116,10 +164,20 @@ export interface CouncilHalf {
     outcome: string;
     achieved: string;
   }[];
+  eligibilities: Eligibility[];
+  /** Of direct payments, and audits: Client Level Data has none of them. */
+  moneyReviews: HeldReview[];
   budget: {
     id: string;
     from: string;
     to: string | null;
+    stage: Stage | null;
+    indicativePence: bigint | null;
+    /** The programme of the council's own money. */
+    stream: string;
+    /** What is neither the council's nor the person's contribution; part of the agreed amount. */
+    otherFunding: Funding[];
+    channel: PaymentChannel | null;
     /** What meeting the needs costs in a year; the person's own contribution is part of it. */
     agreedPence: bigint;
     contributionPence: bigint;
@@ -133,7 +191,8 @@ export interface CouncilHalf {
       on: string;
       description: string;
     }[];
-    balance: { asAt: string; pence: bigint };
+    /** Null while there is no account yet. */
+    balance: { asAt: string; pence: bigint } | null;
   } | null;
 }
 
@@ -191,8 +250,24 @@ export function makePlace({
   const people = foundingPeople(ground);
   while (people.length < size) people.push(anybody(ground, keyOf(people.length)));
   people.length = size;
+  people.forEach((person, index) => {
+    const key = keyOf(index);
+    // Chance of one's own: what is drawn here changes nothing of anybody else.
+    const own = {
+      dice: makeDice(seed * 1_000_003 + index),
+      payday: ground.payday,
+      key,
+      told: index in stories,
+    };
+    growUp(own, person);
+    entitle(own, person);
+    fund(own, person);
+    hold(own, person);
+  });
   return { people };
 }
+
+const stories = Object.fromEntries(Object.entries(founding).map(([name, index]) => [index, name]));
 
 /** The part of every id that tells people apart: "000001" for the first. */
 const keyOf = (index: number): string => String(index + 1).padStart(6, '0');

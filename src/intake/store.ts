@@ -1,6 +1,7 @@
 /** Applies pages of submissions: everything a page brings is written in one transaction with the cursor behind it. */
 import type pg from 'pg';
 import { applyBalances, applyBudgets } from '../budget/store.ts';
+import { applyEligibilities } from '../eligibility/store.ts';
 import { applyPayments } from '../ledger/store.ts';
 import { applyServices } from '../package/store.ts';
 import {
@@ -22,6 +23,7 @@ import { type Problem, rolesOfBudget, type Submission, type SubmissionKind } fro
 const appliers: Record<SubmissionKind, Apply> = {
   person: applyPeople,
   role: applyRoles,
+  eligibility: applyEligibilities,
   outcome: applyOutcomes,
   plan: applyPlans,
   budget: applyBudgets,

@@ -29,6 +29,25 @@ export type FundingSource =
   | 'EHC'
   | 'OTHER_PUBLIC';
 
+export type EligibilityScheme =
+  | 'CHC_STANDARD'
+  | 'CHC_FAST_TRACK'
+  | 'FNC'
+  | 'JOINT_PACKAGE'
+  | 'S117'
+  | 'WHEELCHAIR'
+  | 'CYP_CONTINUING_CARE'
+  | 'EHC'
+  | 'LD_MH'
+  | 'CARE_ACT'
+  | 'CARER_S10'
+  | 'OTHER';
+
+/** What a source sent by mistake, or says no longer: it is taken off the record. */
+export interface Withdrawn {
+  withdrawn: true;
+}
+
 /** Who somebody is, as one source says. `externalId` is the source's own person id. */
 export interface PersonFacts {
   nhsNumber: string | null;
@@ -59,6 +78,21 @@ export const rolesOfBudget = (budgetId: string): string[] => [
   `${budgetId}#operator`,
 ];
 
+/** Whether the person has a right to support under a scheme, or is being assessed for it. */
+export interface EligibilityFacts {
+  scheme: EligibilityScheme;
+  status: 'ASSESSING' | 'ELIGIBLE' | 'NOT_ELIGIBLE';
+  decidedOn: string | null;
+  /** Code of the organisation that decides. */
+  decidedByCode: string | null;
+  /** Who reviews it: a team or a member of staff. */
+  reviewer: string | null;
+  reviewDueOn: string | null;
+  from: string;
+  /** First day on which it no longer holds. */
+  to: string | null;
+}
+
 export interface OutcomeFacts {
   text: string;
   status: 'PROPOSED' | 'ACTIVE' | 'ACHIEVED' | 'NOT_ACHIEVED' | 'CANCELLED';
@@ -86,17 +120,30 @@ export type Management =
   | 'INDIVIDUAL_SERVICE_FUND'
   | 'COUNCIL_MANAGED';
 
+/** By which way money reaches whoever spends it. */
+export type PaymentChannel = 'BANK' | 'PREPAID_CARD' | 'WALLET';
+
 export interface BudgetFacts {
   kind: 'PERSONAL_HEALTH_BUDGET' | 'PERSONAL_BUDGET';
-  status: 'INDICATIVE' | 'ACTIVE' | 'SUSPENDED' | 'ENDED';
+  status: 'INDICATIVE' | 'PROPOSED' | 'SIGNED_OFF' | 'ACTIVE' | 'SUSPENDED' | 'ENDED';
   from: string;
   to: string | null;
-  /** One line per source of money; the budget's agreed amount is their sum. Amounts are for one year. */
-  fundingLines: { source: FundingSource; organisationCode: string | null; amountPence: bigint }[];
+  /** The early figure for one year that it was planned with, where the source keeps it. */
+  indicativePence: bigint | null;
+  /** One line for each source of money and stream; the budget's agreed amount is their sum. Amounts are for one year. */
+  fundingLines: {
+    source: FundingSource;
+    /** The programme the money comes from, such as "CHC"; empty where the source does not say. */
+    stream: string;
+    organisationCode: string | null;
+    amountPence: bigint;
+  }[];
   portions: {
     management: Management;
     recurring: boolean;
     amountPence: bigint;
+    /** Null where no money is paid out, or the source does not say. */
+    channel: PaymentChannel | null;
     /** ODS code of whoever operates the account, when that is not the person. */
     accountOperatorCode: string | null;
   }[];
@@ -135,7 +182,7 @@ export interface ServiceFacts {
 }
 
 export interface ReviewFacts {
-  kind: 'CARE_PLAN' | 'SHORT_TERM_SUPPORT';
+  kind: 'CARE_PLAN' | 'SHORT_TERM_SUPPORT' | 'DIRECT_PAYMENT' | 'CHC_ELIGIBILITY' | 'AUDIT';
   startedOn: string;
   heldOn: string;
   reason: string | null;
@@ -156,13 +203,14 @@ export interface ContactFacts {
 interface FactsByKind {
   person: PersonFacts;
   role: RoleFacts;
+  eligibility: EligibilityFacts | Withdrawn;
   outcome: OutcomeFacts;
   plan: PlanFacts;
   budget: BudgetFacts;
   payment: PaymentFacts;
   balance: BalanceFacts;
   service: ServiceFacts;
-  review: ReviewFacts;
+  review: ReviewFacts | Withdrawn;
   contact: ContactFacts;
 }
 

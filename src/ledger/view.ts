@@ -1,4 +1,5 @@
 /** How the ledger is read: transfers, the balances that are kept beside them, and all budgets in force as one. */
+import { holds } from '../budget/view.ts';
 import {
   type At,
   column,
@@ -29,20 +30,30 @@ const balancesOf = (budgets: string) => `
 
 /**
  * SQL: a person's budgets that are in force today, by source of money and who gives it: what is agreed for a year
- * beside what the ledger holds. A source may be agreed and not yet have moved, or the other way round.
+ * beside what the ledger holds. A source may be agreed and not yet have moved, or the other way round. Of a budget
+ * that is part of an integrated one in force nothing is agreed beside that: its money moves, under the same funder.
  */
 function byFunder(personId: string, at: At): string {
-  const inForce = `select id, person_id from budget
-    where person_id = ${personId} and status in ('ACTIVE', 'SUSPENDED')
-      and valid_from <= ${at.today()} and (valid_to is null or valid_to > ${at.today()})`;
+  const isInForce = (b: string) => `${b}.status in ('ACTIVE', 'SUSPENDED')
+      and ${b}.valid_from <= ${at.today()} and (${b}.valid_to is null or ${b}.valid_to > ${at.today()})`;
+  const inForce = `select b.id, b.person_id, b.part_of_id from budget b
+    where b.person_id = ${personId} and ${isInForce('b')}`;
   return `
-    select ${personId} as person_id, coalesce(f.source, m.source) as source, f.organisation_id,
-           coalesce(sum(f.amount_pence), 0) as agreed, coalesce(sum(m.paid_in), 0) as paid_in,
-           coalesce(sum(m.spent), 0) as spent, coalesce(sum(m.committed), 0) as committed,
-           coalesce(sum(m.remaining), 0) as remaining
-      from (select l.* from funding_line l join (${inForce} and part_of_id is null) b on b.id = l.budget_id and b.person_id = l.person_id) f
-      full join (${balancesOf(inForce)}) m on m.budget_id = f.budget_id and m.source = f.source
-     group by coalesce(f.source, m.source), f.organisation_id`;
+    select ${personId} as person_id, f.source, f.organisation_id, sum(f.agreed) as agreed, sum(f.paid_in) as paid_in,
+           sum(f.spent) as spent, sum(f.committed) as committed, sum(f.remaining) as remaining
+      from (
+        select l.source, l.organisation_id, l.amount_pence as agreed, 0 as paid_in, 0 as spent, 0 as committed, 0 as remaining
+          from (${inForce}) b join funding_line l on l.budget_id = b.id and l.person_id = b.person_id
+         where ${holds('l', at.today())}
+           and (b.part_of_id is null or not exists (
+             select from budget w where w.id = b.part_of_id and w.person_id = b.person_id and ${isInForce('w')}))
+         union all
+        select m.source, (select l.organisation_id from funding_line l
+                           where l.budget_id = m.budget_id and l.person_id = m.person_id and l.source = m.source
+                           order by l.valid_from desc nulls last, l.amount_pence desc, l.id limit 1),
+               0, m.paid_in, m.spent, m.committed, m.remaining
+          from (${balancesOf(inForce)}) m) f
+     group by f.source, f.organisation_id`;
 }
 
 /** The figures that a row of `balancesOf`, or sums of such rows, give. */

@@ -30,14 +30,13 @@ export async function mergePeople(
   if (moving.length === 0 || moving.length === links.length) return refuse('RECORD_EMPTY');
   if (moving.some((link) => link.mergedFromId !== null)) return refuse('HOLDS_MERGED_RECORD');
   const own = { where: { personId: fromPersonId, linkId: null } };
-  const held = await Promise.all([
-    tx.plan.count(own),
-    tx.budget.count(own),
-    tx.eligibility.count(own),
-    tx.review.count(own),
-    tx.decision.count({ where: { personId: fromPersonId } }),
-  ]);
-  if (held.some((count) => count > 0)) return refuse('HOLDS_OWN_RECORDS');
+  const held =
+    (await tx.plan.count(own)) +
+    (await tx.budget.count(own)) +
+    (await tx.eligibility.count(own)) +
+    (await tx.review.count(own)) +
+    (await tx.decision.count({ where: { personId: fromPersonId } }));
+  if (held > 0) return refuse('HOLDS_OWN_RECORDS');
   await tx.$executeRaw`set constraints all deferred`;
   const moved = { personId: intoPersonId, mergedFromId: fromPersonId };
   await tx.personLink.updateMany({ where: { personId: fromPersonId }, data: moved });
@@ -65,11 +64,10 @@ export async function unmergePeople(
   await lockPeople(tx, [personId, mergedFromId]);
   const moving = await tx.personLink.findMany({ where: { personId, mergedFromId } });
   const brought = { linkId: { in: moving.map(({ id }) => id) } };
-  const builtUpon = await Promise.all([
-    tx.budget.count({ where: { ...brought, partOfId: { not: null } } }),
-    tx.planLine.count({ where: { portion: { budget: brought } } }),
-  ]);
-  if (builtUpon.some((count) => count > 0)) return { done: false, code: 'BUILT_UPON' };
+  const builtUpon =
+    (await tx.budget.count({ where: { ...brought, partOfId: { not: null } } })) +
+    (await tx.planLine.count({ where: { portion: { budget: brought } } }));
+  if (builtUpon > 0) return { done: false, code: 'BUILT_UPON' };
   await tx.$executeRaw`set constraints all deferred`;
   const restored = { personId: mergedFromId, mergedFromId: null };
   await tx.personLink.updateMany({ where: { personId, mergedFromId }, data: restored });

@@ -299,7 +299,7 @@ export const misfiled = (table: string) => `
 /** Takes rows away from the person they were filed under by mistake, before they are written to the right one. */
 export async function takeFromOldPerson(
   sql: Sql,
-  table: 'role_on_record' | 'plan' | 'outcome' | 'package' | 'review' | 'contact',
+  table: 'role_on_record' | 'eligibility' | 'plan' | 'outcome' | 'package' | 'review' | 'contact',
   source: Source,
   rows: string,
 ): Promise<void> {

@@ -1,19 +1,26 @@
 /** Writes reviews, and requests for support and assessments. */
 import { type Apply, linkOfRow, run, takeFromOldPerson, type Verdict } from '../person/store.ts';
 
+// What was entered in error goes, lest it put off the next one.
 const writeReviews = `
 with row as (
   select * from json_to_recordset($2::json) as t(
-    n int, "externalId" text, "personId" text, kind review_kind, "startedOn" date, "heldOn" date, reason text,
-    method text, outcome text, "outcomesAchieved" text)
+    n int, "externalId" text, "personId" text, withdrawn boolean, kind review_kind, "startedOn" date, "heldOn" date,
+    reason text, method text, outcome text, "outcomesAchieved" text)
 ), known as (
   select row.*, l.id as link_id, l.person_id
     from row${linkOfRow}
+), withdrawn as (
+  delete from review where ctid = any(array(
+    select r.ctid from known k
+     cross join lateral (select ctid from review
+                          where link_id = k.link_id and external_id = k."externalId" offset 0) r
+     where k.withdrawn))
 ), written as (
   insert into review as r (person_id, link_id, external_id, kind, started_on, held_on, reason, method, outcome,
                            outcomes_achieved)
   select person_id, link_id, "externalId", kind, "startedOn", "heldOn", reason, method, outcome, "outcomesAchieved"
-    from known where link_id is not null
+    from known where link_id is not null and withdrawn is not true
   on conflict (link_id, external_id) do update
      set kind = excluded.kind, started_on = excluded.started_on, held_on = excluded.held_on,
          reason = excluded.reason, method = excluded.method, outcome = excluded.outcome,

@@ -115,8 +115,17 @@ function budgetRow(n: number): Row<'budget'> {
       status: 'ACTIVE',
       from: '2026-04-01',
       to: null,
-      fundingLines: [{ source: 'ICB', organisationCode: icb, amountPence }],
-      portions: [{ management: 'DIRECT_PAYMENT', recurring: true, amountPence, accountOperatorCode: null }],
+      indicativePence: null,
+      fundingLines: [{ source: 'ICB', stream: '', organisationCode: icb, amountPence }],
+      portions: [
+        {
+          management: 'DIRECT_PAYMENT',
+          recurring: true,
+          amountPence,
+          channel: 'BANK',
+          accountOperatorCode: null,
+        },
+      ],
     },
   };
 }

@@ -1,6 +1,8 @@
+import { fileURLToPath } from 'node:url';
 import { connectors } from '../../jobs/connector.ts';
 import { syncHandler } from '../../jobs/sync.ts';
 import { loadOrganisations } from '../../prisma/reference.ts';
+import { loadPolicy } from '../../src/commissioner/load.ts';
 import { startDemo } from '../../src/demo/demo.ts';
 import { putOrganisation, putSource } from '../../src/intake/source.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
@@ -12,9 +14,12 @@ export type Demo = Awaited<ReturnType<typeof startDemo>>;
 export const today = '2026-11-21';
 export const noon = () => new Date(`${today}T12:00:00Z`);
 
+const folderOf = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
 /** Tells the database of the demo's organisations and sources, as a start of the hub does. */
 export async function introduce(database: Pick<Database, 'pool'>, demo: Demo): Promise<string[]> {
   for (const organisation of demo.organisations) await putOrganisation(database.pool, organisation);
+  await loadPolicy(database.pool, folderOf('../../src/demo/policy/'));
   return Promise.all(demo.sources.map((source) => putSource(database.pool, source)));
 }
 
@@ -36,6 +41,7 @@ export async function fillWithDemo(url: string): Promise<void> {
   const demo = await startDemo({ today, now: noon, ports: { nhs: 0, council: 0 } });
   try {
     await loadOrganisations(database.pool);
+    await loadPolicy(database.pool, folderOf('../../prisma/reference/policy/'));
     await syncOnce(database, await introduce(database, demo));
   } finally {
     await demo.close();
