@@ -4,7 +4,7 @@ import { type Environment, EnvironmentError, readEnvironment } from './platform/
 import { Fault } from './platform/fault.ts';
 import { preflight } from './preflight.ts';
 import { watchSync } from './watch.ts';
-import { sayHowToTry } from './welcome.ts';
+import { sayHowToTry, tellDemoStory } from './welcome.ts';
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
@@ -67,5 +67,9 @@ if (demo !== null && url !== null) {
     say(`In sync after ${seconds()} s`);
   }
   const { oidcAudience: audience, dataDir } = environment;
-  await sayHowToTry({ say, url, port, audience, dataDir, place: demo.place });
+  const signIn = { url, port, audience, dataDir, place: demo.place };
+  if (parts.worker && (await tellDemoStory(signIn))) {
+    say(`Agreed one plan and one budget for Iris Holloway, as both sides would, after ${seconds()} s`);
+  }
+  await sayHowToTry({ say, ...signIn });
 }

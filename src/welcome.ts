@@ -2,9 +2,10 @@
 import { demoIssuerUrl, demoToken, openDemoKey } from './demo/issuer.ts';
 import { type PersonaName, personas } from './demo/persona.ts';
 import { founding, type Place } from './demo/place.ts';
+import { tellStory } from './demo/story.ts';
+import { londonDay } from './platform/day.ts';
 
-interface Welcome {
-  say: (line: string) => void;
+interface SignIn {
   url: string;
   port: number;
   audience: string;
@@ -12,17 +13,51 @@ interface Welcome {
   place: Place;
 }
 
+async function tokensFor({ port, audience, dataDir, place }: SignIn) {
+  const key = await openDemoKey(dataDir);
+  const options = { issuer: demoIssuerUrl(port), audience, key, now: new Date() };
+  const everybody = personas(place);
+  return (name: PersonaName) => demoToken(everybody[name], options);
+}
+
+/** What the two sides agree in the hub, told through its API; false when it was told at an earlier start. */
+export async function tellDemoStory(signIn: SignIn): Promise<boolean> {
+  const tokenOf = await tokensFor(signIn);
+  return tellStory({
+    place: signIn.place,
+    today: londonDay(new Date()),
+    async ask(as, query, variables) {
+      const response = await fetch(`${signIn.url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${await tokenOf(as)}` },
+        body: JSON.stringify({ query, variables }),
+      });
+      const { data, errors } = (await response.json()) as {
+        data: Record<string, unknown>;
+        errors?: { message: string }[];
+      };
+      if (errors?.[0] !== undefined) throw new Error(`the demo's story: ${errors[0].message}`);
+      return data;
+    },
+  });
+}
+
+interface Welcome extends SignIn {
+  say: (line: string) => void;
+}
+
 const record = `{ familyName birthDate
     sources { side availability asAt }
-    plan { whatMatters outcomes { text } }
+    plan { title status whatMatters outcomes { text } lines { what weeklyCost { formatted } } signOffs { party name } }
+    nextReviews { joint { on because } duties { duty dueOn because } }
     combined { agreed { formatted } paidIn { formatted } spent { formatted } left { formatted }
       byFunder { source left { formatted } } }
     packages { serviceType providerName } reviews { kind heldOn } people { role individualName } }`;
 
-export async function sayHowToTry({ say, url, port, audience, dataDir, place }: Welcome): Promise<void> {
+export async function sayHowToTry({ say, ...signIn }: Welcome): Promise<void> {
+  const { url, place } = signIn;
   const iris = place.people[founding.irisHolloway]!;
-  const key = await openDemoKey(dataDir);
-  const options = { issuer: demoIssuerUrl(port), audience, key, now: new Date() };
+  const tokenOf = await tokensFor(signIn);
   say('');
   say(`API       ${url}/graphql`);
   say(`Explorer  ${url}/explorer/`);
@@ -44,7 +79,7 @@ export async function sayHowToTry({ say, url, port, audience, dataDir, place }: 
   const everybody = personas(place);
   for (const name of Object.keys(everybody) as PersonaName[]) {
     say(`  ${name} (${everybody[name].name})`);
-    say(`    ${await demoToken(everybody[name], options)}`);
+    say(`    ${await tokenOf(name)}`);
   }
   say('');
   say('Ctrl-C stops everything. The data stay in the data folder for the next start.');

@@ -1,5 +1,5 @@
 /** The life of a budget of the hub's own: signed off, released, held, ended. */
-import { agreedPlan, signaturesOf } from '../plan/agreed.ts';
+import { agreedPlan, missingSignatures, signaturesOf } from '../plan/agreed.ts';
 import { requiredParties } from '../plan/rules.ts';
 import { type Command, type CommandContext, Refused, UserFault } from '../write/command.ts';
 import { reasonOf } from '../write/subject.ts';
@@ -78,7 +78,13 @@ const names = { PERSON: 'the person, or who may decide for them', NHS: 'the NHS'
 async function signatureLacking({ tx }: CommandContext, budget: OwnBudget, day: string) {
   const plan = await agreedPlan(tx, budget.personId, day);
   if (plan === null) {
-    const message = `No joint plan is agreed and in force on ${day}. Have it agreed by all of its parties first.`;
+    const inHand = (await missingSignatures(tx, budget.personId, day)) ?? [];
+    const lacking = inHand.map((party) => names[party]).join('; ');
+    const message =
+      `No joint plan is agreed and in force on ${day}. ` +
+      (lacking === ''
+        ? 'Have one agreed by all of its parties first.'
+        : `The one in hand lacks: ${lacking}.`);
     return new UserFault('PLAN_NOT_AGREED', message, 'budgetId');
   }
   const { signed } = await signaturesOf(tx, plan.id, day);

@@ -1,4 +1,6 @@
 /** What the clocks of reviews are worked out from: one JSON value, read in the statement that asks for it. */
+
+import { policyRows } from '../commissioner/policy.ts';
 import type {
   EligibilityScheme,
   FundingSource,
@@ -99,8 +101,7 @@ export const reviewFacts = (personId: string, day: string) => `json_build_object
                       'reviewMaxMonths', c.review_max_months, 'returnFrequency', c.return_frequency,
                       'citation', c.citation) end as policy
                from funding_line l
-               left join commissioner_policy c on c.organisation_id = l.organisation_id and c.source = l.source
-                and c.effective_from <= ${day} and (c.effective_to is null or c.effective_to > ${day})
+               left join lateral (${policyRows('l.organisation_id', 'l.source', day)}) c on true
                left join organisation o on o.id = c.organisation_id
               where l.budget_id = b.id and l.person_id = b.person_id`)} as lines,
            ${list(`
