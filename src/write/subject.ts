@@ -110,7 +110,8 @@ export function penceOf({ amount, currency }: { amount: string; currency: string
   if (currency !== 'GBP') {
     throw new UserFault('CURRENCY_NOT_GBP', 'Money must be in GBP.', `${field}.currency`);
   }
-  const pence = penceOfDecimal(amount);
+  // Minus nothing is a slip of somebody's program, not an amount.
+  const pence = amount.startsWith('-') ? -1n : penceOfDecimal(amount);
   if (pence >= 0n && pence <= 99_999_999_999n) return pence;
   throw new UserFault('AMOUNT_INVALID', 'An amount is 0 to 999999999.99.', `${field}.amount`);
 }
