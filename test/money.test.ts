@@ -131,7 +131,7 @@ describe('an amount as people read it', () => {
   });
 
   test('is the same text whether PostgreSQL or the hub writes it', async () => {
-    const pence = fc.sample(fc.bigInt({ min: 1n - 2n ** 63n, max: 2n ** 63n - 1n }), 300);
+    const pence = fc.sample(fc.bigInt({ min: -(10n ** 16n), max: 10n ** 16n }), 300);
     pence.push(0n, 1n, -1n, 99n, -99n, 100n, 123_456n, -100_000n, 99_999n);
     const sql = (name: string) => {
       const field = moneyView.fields[name]!;
