@@ -28,7 +28,7 @@ const listed = (duties: ReviewDuty[]) =>
  * of them are met, and never on one of `apartOn`. Of days that meet as many, the earliest. What is overdue is held on
  * the next working day.
  */
-export function proposeJoint(clocks: Clock[], apartOn: string[], today: string): Joint | null {
+function proposeJoint(clocks: Clock[], apartOn: string[], today: string): Joint | null {
   const isFree = (day: string) => !apartOn.includes(day);
   const nextFree = (after: string): string => {
     const day = addDays(after, 1);
