@@ -11,18 +11,19 @@ export interface PlanResult {
   planId: string;
 }
 
-const whole = {
-  needs: { orderBy: { position: 'asc' } },
-  outcomes: { orderBy: [{ targetOn: 'asc' }, { id: 'asc' }] },
-  items: { orderBy: [{ section: 'asc' }, { position: 'asc' }] },
-  lines: { orderBy: { position: 'asc' } },
-} satisfies Prisma.PlanInclude;
-
 /** A version of the plan with all it says. */
-export type WholePlan = Prisma.PlanGetPayload<{ include: typeof whole }>;
+export type WholePlan = Awaited<ReturnType<typeof wholePlan>>;
 
-export const wholePlan = (tx: Prisma.TransactionClient, planId: string): Promise<WholePlan> =>
-  tx.plan.findFirstOrThrow({ where: { id: planId }, include: whole });
+export async function wholePlan(tx: Prisma.TransactionClient, planId: string) {
+  const plan = await tx.plan.findFirstOrThrow({ where: { id: planId } });
+  // One after the other: a transaction has one connection.
+  const where = { planId, personId: plan.personId };
+  const needs = await tx.need.findMany({ where, orderBy: { position: 'asc' } });
+  const outcomes = await tx.outcome.findMany({ where, orderBy: [{ targetOn: 'asc' }, { id: 'asc' }] });
+  const items = await tx.planItem.findMany({ where, orderBy: [{ section: 'asc' }, { position: 'asc' }] });
+  const lines = await tx.planLine.findMany({ where, orderBy: { position: 'asc' } });
+  return { ...plan, needs, outcomes, items, lines };
+}
 
 /** Enough of a plan to change it. */
 export type ChangedPlan = Pick<WholePlan, 'id' | 'personId' | 'version'>;

@@ -72,8 +72,19 @@ const sums = `
   coalesce(sum(in_pence - out_pence) filter (where kind = 'COMMITTED'), 0) as committed,
   coalesce(sum(in_pence - out_pence) filter (where kind = 'HELD'), 0) as remaining`;
 
-const inForce = `status in ('ACTIVE', 'SUSPENDED') and valid_from <= current_date
-  and (valid_to is null or valid_to > current_date)`;
+/** The row of a budget, or of a funding line, is in force today; null is without bound. */
+const inForce = (b: string) => `${b}.status in ('ACTIVE', 'SUSPENDED') and ${b}.valid_from <= current_date
+  and (${b}.valid_to is null or ${b}.valid_to > current_date)`;
+const holds = (l: string) => `(${l}.valid_from is null or ${l}.valid_from <= current_date)
+  and (${l}.valid_to is null or ${l}.valid_to > current_date)`;
+
+/** What is agreed for a budget that is part of another in force stands there. */
+const standsAlone = (b: string) => `(${b}.part_of_id is null or not exists (
+  select from budget w where w.id = ${b}.part_of_id and ${inForce('w')}))`;
+
+/** One of the hub's own that was agreed is over when its days are. */
+const status = `case when link_id is null and valid_to <= current_date and status in ('SIGNED_OFF', 'ACTIVE', 'SUSPENDED')
+  then 'ENDED'::budget_status else status end as status`;
 
 const list = (rows: string) => `(select coalesce(json_agg(row_to_json(o)), '[]') from (${rows}) o)`;
 
@@ -82,7 +93,7 @@ export const floorStatements = {
   slim: `
 select row_to_json(o)::text from (
   select p.family_name as "familyName", p.given_name as "givenName", p.birth_date as "birthDate",
-    ${list(`select kind, status, valid_from as "from", ${amount('agreed_pence')} as agreed,
+    ${list(`select kind, ${status}, valid_from as "from", ${amount('agreed_pence')} as agreed,
                    ${list(`select source, ${floorFigures}
                              from (select source, ${sums} from ledger_account where budget_id = b.id group by source) m
                             order by source`)} as balances,
@@ -99,21 +110,28 @@ with p as materialized (
     from person_identifier i join person p on p.id = i.person_id
    where i.system = 'NHS_NUMBER' and i.issuer = '' and i.value = $1
 ), b as materialized (
-  select id, kind, status, valid_from, agreed_pence, ${inForce} as in_force
+  select id, kind, ${status}, valid_from, agreed_pence, ${inForce('budget')} as in_force, part_of_id
     from budget where person_id = (select id from p)
 ), balance as materialized (
-  select b.id as budget_id, a.*
+  select b.id as budget_id, b.in_force, a.*
     from b cross join lateral (select source, ${sums} from ledger_account where budget_id = b.id group by source) a
-), funded as materialized (
-  select b.id as budget_id, f.*
-    from b cross join lateral (select source, organisation_id, amount_pence from funding_line
-                                where budget_id = b.id) f
+), line as materialized (
+  select b.id as budget_id, b.in_force, b.part_of_id, f.*
+    from b cross join lateral (select id, source, stream, organisation_id, line_key, amount_pence, valid_from,
+                                      ${holds('l')} as holds
+                                 from funding_line l where budget_id = b.id) f
 ), total as materialized (
-  select coalesce(f.source, m.source) as source, f.organisation_id, coalesce(sum(f.amount_pence), 0) as agreed,
-         coalesce(sum(paid_in), 0) as paid_in, coalesce(sum(spent), 0) as spent,
-         coalesce(sum(committed), 0) as committed, coalesce(sum(remaining), 0) as remaining
-    from funded f full join balance m on m.budget_id = f.budget_id and m.source = f.source
-   where coalesce(f.budget_id, m.budget_id) in (select id from b where in_force)
+  select source, organisation_id, sum(agreed) as agreed, sum(paid_in) as paid_in, sum(spent) as spent,
+         sum(committed) as committed, sum(remaining) as remaining
+    from (select source, organisation_id, amount_pence as agreed, 0 as paid_in, 0 as spent, 0 as committed,
+                 0 as remaining
+            from line where in_force and holds and ${standsAlone('line')}
+          union all
+          select source, (select organisation_id from line
+                           where budget_id = balance.budget_id and source = balance.source
+                           order by valid_from desc nulls last, amount_pence desc, id limit 1),
+                 0, paid_in, spent, committed, remaining
+            from balance where in_force) f
    group by 1, 2
 )
 select row_to_json(o)::text from (
@@ -135,12 +153,13 @@ select row_to_json(o)::text from (
               ${list(`select text, status, target_on as "targetOn" from outcome
                        where plan_id = plan.id and person_id = p.id order by target_on, id`)} as outcomes
          from plan
-        where person_id = p.id and status = 'AGREED' and (valid_from is null or valid_from <= current_date)
-          and (valid_to is null or valid_to >= current_date)
-        order by valid_from desc nulls last, id desc limit 1) o) as plan,
+        where person_id = p.id and (status = 'AGREED' or (status = 'SUPERSEDED' and number is not null))
+          and (valid_from is null or valid_from <= current_date) and (valid_to is null or valid_to >= current_date)
+        order by number is null, number desc, valid_from desc nulls last, id desc limit 1) o) as plan,
     ${list(`select kind, status, valid_from as "from", ${amount('agreed_pence')} as agreed,
-                   ${list(`select source, ${amount('amount_pence')} as amount from funded
-                            where budget_id = b.id order by source`)} as "fundingLines",
+                   ${list(`select source, ${amount('amount_pence')} as amount from line
+                            where budget_id = b.id and holds
+                            order by source, stream, organisation_id, line_key, id`)} as "fundingLines",
                    ${list(`select source, ${floorFigures} from balance where budget_id = b.id
                             order by source`)} as balances,
                    (select row_to_json(o) from (
@@ -185,16 +204,17 @@ select row_to_json(o)::text from (
           select p.family_name as "familyName", p.given_name as "givenName", p.birth_date as "birthDate",
                  ${list(`select system, value from person_identifier
                           where person_id = p.id order by status, system, issuer, value`)} as identifiers,
-                 ${list(`select kind, status, ${amount('agreed_pence')} as agreed from budget
+                 ${list(`select kind, ${status}, ${amount('agreed_pence')} as agreed from budget
                           where person_id = p.id order by valid_from desc, kind, id`)} as budgets,
                  (select row_to_json(o) from (
                     select ${amount(`(select coalesce(sum(amount_pence), 0) from budget b
-                                       join funding_line f on f.budget_id = b.id
-                                      where b.person_id = p.id and ${inForce})`)} as agreed, ${floorFigures}
+                                       join funding_line l on l.budget_id = b.id
+                                      where b.person_id = p.id and ${inForce('b')} and ${holds('l')}
+                                        and ${standsAlone('b')})`)} as agreed, ${floorFigures}
                       from (select ${sums} from (
                               select a.kind, a.in_pence, a.out_pence
                                 from budget b join ledger_account a on a.budget_id = b.id
-                               where b.person_id = p.id and ${inForce}) a) m) o) as combined) o) as j
+                               where b.person_id = p.id and ${inForce('b')}) a) m) o) as combined) o) as j
         from (select sort_name, person_id from role_on_record
                where organisation_id = (select id from organisation where ods_code = '${icb}')
                  and (sort_name, person_id) > ($1, $2::uuid)
