@@ -255,6 +255,15 @@ describe('a compiled operation', () => {
     expect(JSON.stringify(rest)).toBe(JSON.stringify(compiled.data));
   });
 
+  test('gives a page of which nothing but its own name is asked', async () => {
+    const { data, errors } = await kit.ask(
+      `query ($id: ID!) { person(id: $id) { budgets { transfers(first: 1) { pageInfo { __typename } } } } }`,
+      { id: irisId },
+    );
+    expect(errors).toBeUndefined();
+    expect(data.person.budgets[0].transfers).toEqual({ pageInfo: { __typename: 'PageInfo' } });
+  });
+
   test('binds variables anew each time', async () => {
     const query = 'query ($n: Int!, $id: ID!) { caseload(first: $n) { nodes { id } } node(id: $id) { id } }';
     for (const n of [1, 5, 2]) {

@@ -262,7 +262,7 @@ export function compile(
     const size = at.arg('int', (args) => pageSize(args.first));
     // One row more than is shown tells whether there are more; nobody else needs it.
     const isTold = selection.some(([, [first]]) => first!.name.value === 'pageInfo');
-    const limit = isTold ? at.arg('int', (args) => pageSize(args.first) + 1) : size;
+    const limit = isTold ? `(${size} + 1)` : size;
     const shown = isTold ? `[:${size}]` : '';
     const cursor = cursorSql(field.keys.map(({ column }) => `${alias}.${column}`));
 
