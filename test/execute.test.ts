@@ -255,6 +255,19 @@ describe('a compiled operation', () => {
     expect(JSON.stringify(rest)).toBe(JSON.stringify(compiled.data));
   });
 
+  test.each(['id', 'kind', 'kind agreed { formatted }', 'status', '__typename'])(
+    'gives whoever sees themself alone their budgets, whatever of them is asked: %s',
+    async (asked) => {
+      const { data, errors } = await kit.ask(
+        `query ($n: NHSNumber!) { person(nhsNumber: $n) { budgets { ${asked} } } }`,
+        { n: iris.nhsNumber },
+        { sub: 'iris', tandem_role: 'PERSON', nhs_number: iris.nhsNumber },
+      );
+      expect(errors).toBeUndefined();
+      expect(data.person.budgets.length).toBeGreaterThan(0);
+    },
+  );
+
   test('gives a page of which nothing but its own name is asked', async () => {
     const { data, errors } = await kit.ask(
       `query ($id: ID!) { person(id: $id) { budgets { transfers(first: 1) { pageInfo { __typename } } } } }`,

@@ -346,13 +346,27 @@ export function compile(
     froms.push(`left join lateral (select ${json} as j, ${people} as people from ${from}) r${index} on true`);
     columns.push(`r${index}.j`, `r${index}.people::text`);
   }
-  const text = `select ${columns.join(', ')} from (select) viewer ${froms.join(' ')}`;
+  const { text, used } = renumbered(`select ${columns.join(', ')} from (select) viewer ${froms.join(' ')}`);
   return {
     statement: { name: createHash('sha256').update(text).digest('base64url').slice(0, 32), text },
-    parameters,
+    parameters: used.map((index) => parameters[index]!),
     withArguments,
     derivations,
   };
+}
+
+/**
+ * The statement with its parameters counted anew, those that its text does not name left out: a view may ask for one
+ * that its SQL then has no use for, and PostgreSQL cannot tell the type of what stands nowhere.
+ */
+function renumbered(text: string): { text: string; used: number[] } {
+  const used: number[] = [];
+  const counted = text.replace(/\$(\d+)::/g, (_, number: string) => {
+    const index = Number(number) - 1;
+    if (!used.includes(index)) used.push(index);
+    return `$${used.indexOf(index) + 1}::`;
+  });
+  return { text: counted, used };
 }
 
 type NestedField = Exclude<Field, { is: 'value' | 'part' | 'derived' }>;
