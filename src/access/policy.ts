@@ -43,7 +43,7 @@ function isLive(row: string, p: PolicyParameters): string {
   return `(${row}.valid_from is null or ${row}.valid_from <= ${today}) and (${row}.valid_to is null or ${row}.valid_to > ${today})`;
 }
 
-const ownOrganisation = (p: PolicyParameters) =>
+export const ownOrganisation = (p: PolicyParameters): string =>
   `(select o.id from organisation o where o.ods_code = ${p.viewer('organisation')})`;
 
 const ownNhsNumber = (p: PolicyParameters) => p.viewer('nhsNumber');
@@ -100,6 +100,12 @@ const careTeam: ViewerRole[] = ['CARE_COORDINATOR', 'SOCIAL_WORKER'];
 const commissioners: ViewerRole[] = [...careTeam, 'FINANCE'];
 const family: ViewerRole[] = ['PERSON', 'REPRESENTATIVE'];
 
+/** An organisation's own list of what it pays is for those who commission, and its runs hold bank details. */
+export const maySeeOwnPayments = (role: ViewerRole): boolean => commissioners.includes(role);
+export const maySeeRuns = (role: ViewerRole): boolean => role === 'FINANCE';
+/** Who spends a person's money, or accounts for it. */
+const payers: ViewerRole[] = [...commissioners, 'PROVIDER', ...family];
+
 /**
  * Who may give which command. Whom it may concern is asked of `maySeePerson`; for which side somebody speaks follows
  * from the organisation they act for.
@@ -137,6 +143,53 @@ const commands = {
   recordDecision: commissioners,
   requestReconsideration: [...careTeam, ...family],
   decideReconsideration: commissioners,
+
+  requestEvidenceUpload: payers,
+  attachEvidence: payers,
+  detachEvidence: payers,
+
+  recordSpend: payers,
+  correctSpend: payers,
+  undoSpend: payers,
+  refundSpend: payers,
+  commitMoney: payers,
+  releaseCommitment: payers,
+  importStatement: payers,
+  matchBankLine: payers,
+  setAsideBankLine: payers,
+  releaseBankLine: payers,
+  // For whose money it is, which is not always who spends it.
+  acceptSpend: commissioners,
+  refuseSpend: commissioners,
+  moveBetweenPortions: commissioners,
+
+  // Who sets or holds a payment is one of those who commission; who lets money go is finance alone.
+  setPaymentSchedule: commissioners,
+  changePaymentRate: commissioners,
+  suspendPayments: commissioners,
+  resumePayments: commissioners,
+  endPayments: commissioners,
+  setPayeeAccount: commissioners,
+  holdPayment: commissioners,
+  approvePayeeAccount: ['FINANCE'],
+  approvePayments: ['FINANCE'],
+  unholdPayment: ['FINANCE'],
+  createPaymentRun: ['FINANCE'],
+  confirmPayments: ['FINANCE'],
+  failPayments: ['FINANCE'],
+  reversePayment: ['FINANCE'],
+
+  noticeReclaim: commissioners,
+  // Of a provider: as the person instructs it.
+  requestReclaimReconsideration: ['PROVIDER', ...family],
+  decideReclaimReconsideration: commissioners,
+  recordRepayment: commissioners,
+
+  openReturn: commissioners,
+  sendReturn: ['PROVIDER', ...family],
+  queryReturnLine: commissioners,
+  answerReturnQuery: ['PROVIDER', ...family],
+  acceptReturn: commissioners,
 } satisfies Record<string, ViewerRole[]>;
 
 export type CommandName = keyof typeof commands;

@@ -10,7 +10,7 @@ export interface AuditEvent {
   at: Date;
   requestId: string;
   viewer: Pick<Viewer, 'subject' | 'role' | 'organisation'>;
-  action: 'READ' | 'CHANGE';
+  action: 'READ' | 'CHANGE' | 'EXPORT';
   /** What was asked for, such as `person,caseload`, or the command. Never a value of the request. */
   object: string;
   outcome: 'FOUND' | 'NOTHING' | 'DONE' | 'REFUSED' | 'FAILED';

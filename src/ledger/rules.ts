@@ -1,14 +1,29 @@
 /** Which transfers a payment makes, and what becomes of those it made before. */
 
-export type AccountKind = 'FUNDER' | 'HELD' | 'COMMITTED' | 'SPENT';
-export type TransferKind = 'PAID_IN' | 'SPENT' | 'COMMITTED' | 'REPAID';
+export type AccountKind = 'ALLOTMENT' | 'ALLOCATED' | 'FUNDER' | 'HELD' | 'COMMITTED' | 'SPENT';
+export type TransferKind =
+  | 'ALLOCATED'
+  | 'PAID_IN'
+  | 'SPENT'
+  | 'REFUNDED'
+  | 'COMMITTED'
+  | 'RELEASED'
+  | 'MOVED'
+  | 'REPAID'
+  | 'RECLAIMED';
 
-/** Between which accounts of one source of money in one budget each kind of payment moves it. */
+/** Between which accounts of one source of money in one budget each kind of transfer moves it. */
 export const legs: Record<TransferKind, { from: AccountKind; to: AccountKind }> = {
+  ALLOCATED: { from: 'ALLOTMENT', to: 'ALLOCATED' },
   PAID_IN: { from: 'FUNDER', to: 'HELD' },
   SPENT: { from: 'HELD', to: 'SPENT' },
+  REFUNDED: { from: 'SPENT', to: 'HELD' },
   COMMITTED: { from: 'HELD', to: 'COMMITTED' },
+  RELEASED: { from: 'COMMITTED', to: 'HELD' },
+  // Between two portions.
+  MOVED: { from: 'HELD', to: 'HELD' },
   REPAID: { from: 'HELD', to: 'FUNDER' },
+  RECLAIMED: { from: 'HELD', to: 'FUNDER' },
 };
 
 /** What a payment is, as far as the ledger cares; a description alone moves no money. */

@@ -48,7 +48,7 @@ select distinct row.person, row.budget, row.source, leg.kind,
   left join lateral (select organisation_id from funding_line
                       where budget_id = row.budget and person_id = row.person and source = row.source
                       order by organisation_id limit 1) f on true
-on conflict (budget_id, source, kind) do nothing`;
+on conflict (budget_id, source, kind, portion_id, category) do nothing`;
 
 const postTransfers = `
 insert into ledger_transfer (person_id, budget_id, from_account_id, to_account_id, kind, source, pence, effective_on,
@@ -59,7 +59,9 @@ select row.person, row.budget, a.id, b.id, row.kind, row.source, row.pence, row.
          person uuid, budget uuid, source funding_source, "from" ledger_account_kind, "to" ledger_account_kind,
          kind transfer_kind, pence bigint, "effectiveOn" date, description text, "externalId" text)
   join ledger_account a on a.budget_id = row.budget and a.source = row.source and a.kind = row."from"
-  join ledger_account b on b.budget_id = row.budget and b.source = row.source and b.kind = row."to"`;
+                       and a.portion_id is null and a.category = ''
+  join ledger_account b on b.budget_id = row.budget and b.source = row.source and b.kind = row."to"
+                       and b.portion_id is null and b.category = ''`;
 
 interface PaymentRow {
   n: number;

@@ -13,19 +13,21 @@ import {
   type Views,
   value,
 } from '../read/view.ts';
+import { budgetStatement, personStatement, statementViews } from './statement.ts';
 
 /**
  * SQL: for the budgets in `budgets` (rows with `id` and `person_id`), what came in, went out and is left, by budget
  * and source of money. Paid in is what the funder gave less what it got back; left is what is held: neither spent nor
  * set aside.
  */
-const balancesOf = (budgets: string) => `
+const balancesOf = (budgets: string, only = '') => `
   select a.budget_id, a.person_id, a.source,
+         coalesce(sum(a.in_pence - a.out_pence) filter (where a.kind = 'ALLOCATED'), 0) as allocated,
          coalesce(sum(a.out_pence - a.in_pence) filter (where a.kind = 'FUNDER'), 0) as paid_in,
          coalesce(sum(a.in_pence - a.out_pence) filter (where a.kind = 'SPENT'), 0) as spent,
          coalesce(sum(a.in_pence - a.out_pence) filter (where a.kind = 'COMMITTED'), 0) as committed,
          coalesce(sum(a.in_pence - a.out_pence) filter (where a.kind = 'HELD'), 0) as remaining
-    from (${budgets}) b join ledger_account a on a.budget_id = b.id and a.person_id = b.person_id
+    from (${budgets}) b join ledger_account a on a.budget_id = b.id and a.person_id = b.person_id ${only}
    group by a.budget_id, a.person_id, a.source`;
 
 /**
@@ -81,6 +83,7 @@ const transfers: Field = {
 export const ledgerViews: Views = {
   Person: {
     fields: {
+      statement: personStatement,
       combined: one(
         'CombinedBudget',
         (at) => `select ${at.parent}.id as person_id, coalesce(sum(f.agreed), 0) as agreed,
@@ -97,6 +100,15 @@ export const ledgerViews: Views = {
         'SourceBalance',
         ({ parent }) => `${balancesOf(`select ${parent}.id, ${parent}.person_id`)} order by a.source`,
       ),
+      spentByCategory: many(
+        'CategoryTotal',
+        ({
+          parent,
+        }) => `select a.person_id, a.category, sum(a.in_pence - a.out_pence) as spent from ledger_account a
+          where a.budget_id = ${parent}.id and a.person_id = ${parent}.person_id and a.kind = 'SPENT'
+          group by a.person_id, a.category order by a.category`,
+      ),
+      statement: budgetStatement,
       reportedBalance: one(
         'ReportedBalance',
         ({ parent }) => `select ${parent}.person_id, ${parent}.reported_balance_pence as pence,
@@ -121,8 +133,25 @@ export const ledgerViews: Views = {
     agreed: money('agreed'),
     ...balanceFields,
   }),
-  SourceBalance: personView({ source: column('source'), ...balanceFields }),
+  SourceBalance: personView({ source: column('source'), allocated: money('allocated'), ...balanceFields }),
+  CategoryTotal: personView({
+    category: value(({ parent }) => `nullif(${parent}.category, '')`),
+    spent: money('spent'),
+  }),
+  Portion: {
+    fields: {
+      balances: many(
+        'SourceBalance',
+        ({ parent }) =>
+          `${balancesOf(
+            `select ${parent}.budget_id as id, ${parent}.person_id`,
+            `and a.portion_id = ${parent}.id`,
+          )} order by a.source`,
+      ),
+    },
+  },
   ReportedBalance: personView({ amount: money('pence'), asAt: column('as_at') }),
+  ...statementViews,
   LedgerTransfer: personView(
     {
       kind: column('kind'),
@@ -132,6 +161,15 @@ export const ledgerViews: Views = {
       recordedAt: instant('recorded_at'),
       description: column('description'),
       isReversal: value(({ parent }) => `(${parent}.reverses_id is not null)`),
+      reverses: one(
+        'LedgerTransfer',
+        ({ parent }) =>
+          `select * from ledger_transfer where id = ${parent}.reverses_id and person_id = ${parent}.person_id`,
+      ),
+      category: value(
+        ({ parent }) => `(select nullif(max(category), '') from ledger_account
+          where id in (${parent}.from_account_id, ${parent}.to_account_id) and kind = 'SPENT')`,
+      ),
     },
     { prefix: 'trf', table: 'ledger_transfer' },
   ),

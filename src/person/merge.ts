@@ -35,7 +35,13 @@ export async function mergePeople(
     (await tx.budget.count(own)) +
     (await tx.eligibility.count(own)) +
     (await tx.review.count(own)) +
-    (await tx.decision.count({ where: { personId: fromPersonId } }));
+    (await tx.decision.count({ where: { personId: fromPersonId } })) +
+    (await tx.spend.count({ where: { personId: fromPersonId } })) +
+    (await tx.bankStatement.count({ where: { personId: fromPersonId } })) +
+    (await tx.evidence.count({ where: { personId: fromPersonId } })) +
+    (await tx.paymentSchedule.count({ where: { personId: fromPersonId } })) +
+    (await tx.reclaim.count({ where: { personId: fromPersonId } })) +
+    (await tx.financialReturn.count({ where: { personId: fromPersonId } }));
   if (held > 0) return refuse('HOLDS_OWN_RECORDS');
   await tx.$executeRaw`set constraints all deferred`;
   const moved = { personId: intoPersonId, mergedFromId: fromPersonId };

@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import { z } from 'zod';
+import type { FilesSettings } from './file.ts';
 
 /** What the hub is told from outside. Everything has a default: with nothing set it runs on its own. */
 export interface Environment {
@@ -13,6 +15,8 @@ export interface Environment {
   oidcAudience: string;
   logLevel: LogLevel;
   dataDir: string;
+  /** Where documents are kept, and what looks them through. */
+  evidence: FilesSettings;
 }
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -43,16 +47,40 @@ const shape = z.object({
   OIDC_AUDIENCE: variable(oneWord, 'a name without spaces', 'tandem').default('tandem'),
   LOG_LEVEL: variable(logLevel, `one of ${logLevels.join(', ')}`, 'info').default('info'),
   DATA_DIR: variable(folder, 'the path of a folder', './.data').default('./.data'),
+  EVIDENCE_SECRET: variable(
+    secret,
+    'a random text of 32 characters or more',
+    'what `openssl rand -base64 32` says',
+  ).optional(),
+  CLAMD_URL: variable(
+    clamd,
+    'the tcp:// address of clamd with its port',
+    'tcp://clamav.example:3310',
+  ).optional(),
+  EVIDENCE_S3_ENDPOINT: variable(
+    address(['https:', 'http:']),
+    'an https:// or http:// address',
+    'https://s3.eu-west-2.amazonaws.com',
+  ).optional(),
+  EVIDENCE_S3_BUCKET: variable(bucket, 'the name of a bucket', 'tandem-evidence').optional(),
+  EVIDENCE_S3_REGION: variable(oneWord, 'a name without spaces', 'eu-west-2').optional(),
+  EVIDENCE_S3_ACCESS_KEY_ID: variable(oneWord, 'a text without spaces', 'AKIAIOSFODNN7EXAMPLE').optional(),
+  EVIDENCE_S3_SECRET_ACCESS_KEY: variable(
+    oneWord,
+    'a text without spaces',
+    'the one that belongs to the key id',
+  ).optional(),
 });
 
 /** Reads and checks the variables. An empty one counts as not set. @throws EnvironmentError */
 export function readEnvironment(env: Record<string, string | undefined>): Environment {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value?.trim()));
   const result = shape.safeParse(set);
-  if (!result.success) {
-    const problems = result.error.issues.map((issue) => `${String(issue.path[0])}: ${issue.message}`);
-    throw new EnvironmentError(problems.join('\n'));
-  }
+  const problems = [
+    ...(result.error?.issues ?? []).map((issue) => `${String(issue.path[0])}: ${issue.message}`),
+    ...missingOf(set),
+  ];
+  if (!result.success || problems.length > 0) throw new EnvironmentError(problems.join('\n'));
   const found = result.data;
   return {
     databaseUrl: found.DATABASE_URL,
@@ -63,7 +91,33 @@ export function readEnvironment(env: Record<string, string | undefined>): Enviro
     oidcAudience: found.OIDC_AUDIENCE,
     logLevel: found.LOG_LEVEL as LogLevel,
     dataDir: found.DATA_DIR,
+    evidence: {
+      folder: join(found.DATA_DIR, 'evidence'),
+      secret: found.EVIDENCE_SECRET,
+      clamd: found.CLAMD_URL === undefined ? undefined : hostAndPort(found.CLAMD_URL),
+      s3:
+        found.EVIDENCE_S3_ENDPOINT === undefined
+          ? undefined
+          : {
+              endpoint: found.EVIDENCE_S3_ENDPOINT,
+              bucket: found.EVIDENCE_S3_BUCKET!,
+              region: found.EVIDENCE_S3_REGION!,
+              accessKeyId: found.EVIDENCE_S3_ACCESS_KEY_ID!,
+              secretAccessKey: found.EVIDENCE_S3_SECRET_ACCESS_KEY!,
+            },
+    },
   };
+}
+
+const s3Names = ['ENDPOINT', 'BUCKET', 'REGION', 'ACCESS_KEY_ID', 'SECRET_ACCESS_KEY'].map(
+  (name) => `EVIDENCE_S3_${name}`,
+);
+
+/** A store is described whole or not at all: half of it would keep documents where nobody looks for them. */
+function missingOf(set: Record<string, unknown>): string[] {
+  const absent = s3Names.filter((name) => !(name in set));
+  if (absent.length === s3Names.length) return [];
+  return absent.map((name) => `${name}: missing; set all of EVIDENCE_S3_*, or none`);
 }
 
 /** `fault` says what is wrong with a value as a class, since the value may be a secret in the wrong place. */
@@ -112,6 +166,26 @@ function hostName(value: string): string | null {
 
 function oneWord(value: string): string | null {
   return /\s/.test(value) ? 'text with spaces' : null;
+}
+
+function secret(value: string): string | null {
+  return value.trim().length >= 32 ? null : 'a text that is too short to be a secret';
+}
+
+function bucket(value: string): string | null {
+  return /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(value) ? null : 'text that is none';
+}
+
+function clamd(value: string): string | null {
+  const found = urlOf(value);
+  if (typeof found === 'string') return found;
+  if (found.protocol !== 'tcp:') return 'an address of another kind';
+  return found.hostname && found.port ? null : 'an address without a host or port';
+}
+
+function hostAndPort(value: string): { host: string; port: number } {
+  const { hostname, port } = new URL(value);
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) };
 }
 
 function logLevel(value: string): string | null {

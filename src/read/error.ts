@@ -30,6 +30,8 @@ const valueKinds: ReadonlySet<string> = new Set([
 /** PostgreSQL's classes of "not now": too many connections, shutting down, cancelled, deadlock. */
 const notNow = /^(08|53|57|40)/;
 const connectionLost = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'ETIMEDOUT']);
+/** Prisma's: no connection free in time, no transaction begun or ended in time. */
+const waitedTooLong = new Set(['P2024', 'P2028']);
 
 interface Told {
   code: string;
@@ -56,6 +58,7 @@ function tellDatabase(error: Error & { code?: unknown }): Told {
     };
   if (
     notNow.test(code) ||
+    waitedTooLong.has(code) ||
     connectionLost.has(code) ||
     /connection (terminated|error)|not queryable/i.test(error.message)
   ) {

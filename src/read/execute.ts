@@ -6,6 +6,7 @@
 import { collectFields } from '@graphql-tools/utils';
 import DataLoader from 'dataloader';
 import {
+  createSourceEventStream,
   type DocumentNode,
   type ExecutionResult,
   execute,
@@ -223,7 +224,7 @@ export function openExecutor(catalogue: Catalogue) {
     return texts.map((text) => (text === null ? null : JSON.parse(text)));
   }
 
-  async function run(request: Request, context: ReadContext): Promise<ExecutionResult> {
+  async function run(request: Request, context: ReadContext, event: unknown): Promise<ExecutionResult> {
     const { operation } = request;
     const coerced = getVariableValues(schema, operation?.variableDefinitions ?? [], request.variables);
     if (coerced.errors !== undefined) return { errors: coerced.errors.map(withoutValue) };
@@ -248,6 +249,7 @@ export function openExecutor(catalogue: Catalogue) {
       operationName: request.operationName,
       variableValues: request.variables,
       contextValue: context,
+      rootValue: event,
       // An object that was read carries its fields under their response keys, a command's answer under their names.
       fieldResolver: (source, _args, _context, info) =>
         source?.[isAnswer(info.parentType.name) ? info.fieldName : info.path.key],
@@ -257,12 +259,23 @@ export function openExecutor(catalogue: Catalogue) {
 
   return {
     withLoader,
-    run: async (request: Request, context: ReadContext): Promise<ExecutionResult> => {
+    /** `event` is what happened, for a subscription. */
+    run: async (request: Request, context: ReadContext, event?: unknown): Promise<ExecutionResult> => {
       try {
-        return await run(request, context);
+        return await run(request, context, event);
       } catch (error) {
         return { errors: [asGraphQLError(error)] };
       }
+    },
+    /** The events of a subscription, each to be given to `run`; or why there are none. */
+    async events(
+      { document, operation, operationName, variables }: Request,
+      context: ReadContext,
+    ): Promise<AsyncIterable<unknown> | ExecutionResult> {
+      const coerced = getVariableValues(schema, operation?.variableDefinitions ?? [], variables);
+      if (coerced.errors !== undefined) return { errors: coerced.errors.map(withoutValue) };
+      const asked = { schema, document, operationName, variableValues: variables, contextValue: context };
+      return createSourceEventStream(asked);
     },
     /** Resolvers for the fields of `Query`, for operations that graphql-js must execute. */
     resolveQuery: (_source: unknown, _args: unknown, context: ReadContext, info: GraphQLResolveInfo) => {

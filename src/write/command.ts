@@ -9,6 +9,7 @@ import { type AuditEvent, eventsStatement } from '../audit/store.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import { londonDay } from '../platform/day.ts';
 import { Fault } from '../platform/fault.ts';
+import type { Files } from '../platform/file.ts';
 
 /** A command's own transaction, and who gave the command. */
 export interface CommandContext {
@@ -21,6 +22,7 @@ export interface CommandContext {
 
 export interface CommandTools {
   prisma: PrismaClient;
+  files: Files;
 }
 
 interface Asked {
