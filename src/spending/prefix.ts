@@ -1,0 +1,6 @@
+/** The beginnings of global ids that this room makes or takes. */
+export const spendPrefix = 'spd';
+export const commitmentPrefix = 'cmt';
+export const statementPrefix = 'bst';
+export const bankLinePrefix = 'bln';
+export const transferPrefix = 'trf';

@@ -1,0 +1,223 @@
+/** Recording what was bought: one purchase or all that a statement brings, decided by the same rules, written at once. */
+import { type Movement, post } from '../ledger/post.ts';
+import { moneyOf } from '../platform/money.ts';
+import type { CommandContext } from '../write/command.ts';
+import { UserFault } from '../write/command.ts';
+import { currentPortion, type Purse, potsFor } from './purse.ts';
+import {
+  type AgreedLine,
+  type Finding,
+  fittingLine,
+  judge,
+  type Purchase,
+  type Share,
+  shareOut,
+  type Terms,
+  type Verdict,
+} from './rules.ts';
+
+type Tx = CommandContext['tx'];
+
+export interface Asked extends Purchase {
+  portionId: string | null;
+  /** Whose reference it is. */
+  clientId: string;
+  externalRef: string | null;
+  /** The line of a statement that shows it. */
+  bankLineId: string | null;
+  /** What had been set aside for it: this is spent first. */
+  setAside?: { cause: string; shares: Share[] };
+}
+
+export interface Decided extends Asked, Verdict {
+  shares: Share[];
+}
+
+/** What was found, as the row keeps it: the code, and of an exclusion whose list it is on and where. */
+const findingText = ({ code, exclusion }: Finding) =>
+  exclusion === undefined ? code : [code, exclusion.source, exclusion.position, exclusion.listId].join('\t');
+
+/** The lines of the plan that a portion may pay. Where the money is in no portion of the plan's budget, all of them. */
+export function payableLines({ portions }: Purse, terms: Terms, portionId: string | null): AgreedLine[] {
+  const budgetOf = (id: string) => portions.find((portion) => portion.id === id)?.budgetId;
+  return (terms.lines ?? []).filter((line) => {
+    if (line.portionId === null || portionId === null) return true;
+    if (budgetOf(line.portionId) !== budgetOf(portionId)) return true;
+    return currentPortion(portions, line.portionId) === currentPortion(portions, portionId);
+  });
+}
+
+/**
+ * Decides about one purchase, and takes its money out of the purse's pots, so that the next sees what is left.
+ *
+ * @throws UserFault DAY_INVALID, LINE_NOT_IN_PLAN, INSUFFICIENT_BALANCE
+ */
+export function decideSpend(purse: Purse, asked: Asked, today: string): Decided {
+  const { spentOn, pence } = asked;
+  if (spentOn > today) {
+    const message = 'That day is still to come. Set the money aside with commitMoney until then.';
+    throw new UserFault('DAY_INVALID', message, 'spentOn');
+  }
+  const terms = purse.terms(spentOn);
+  const lines = payableLines(purse, terms, asked.portionId);
+  const line =
+    asked.lineKey === null
+      ? fittingLine(lines, asked)
+      : (lines.find(({ key }) => key === asked.lineKey) ?? null);
+  if (asked.lineKey !== null && terms.lines !== null && line === null) {
+    const message = 'No line with this key in the plan agreed for that day is paid from this portion.';
+    throw new UserFault('LINE_NOT_IN_PLAN', message, 'lineKey');
+  }
+
+  const portionId = asked.portionId ?? portionOf(purse, line);
+  const pots = potsFor(purse.pots, portionId, line?.source ?? null);
+  const setAside = asked.setAside?.shares ?? [];
+  const payers = [...setAside.map(({ pot }) => pot), ...pots.filter(({ left }) => left > 0n)];
+  const purchase: Purchase = {
+    pence,
+    spentOn,
+    payee: asked.payee,
+    what: asked.what,
+    // Lower case, so that "Gym" and "gym" are one account.
+    category: asked.category.toLowerCase() || (line === null ? '' : line.what.toLowerCase().slice(0, 60)),
+    lineKey: line?.key ?? asked.lineKey,
+  };
+  const verdict = judge(
+    { ...purchase, category: asked.category },
+    {
+      terms: { ...terms, lines: terms.lines === null ? null : lines },
+      payers: [...new Set(payers.map(({ source }) => source))],
+      earlier: purse.earlier,
+      payees: purse.payees,
+      budget: purse.budget,
+      today,
+    },
+  );
+  const decided = { ...asked, ...purchase, ...verdict, portionId };
+  if (verdict.state === 'REFUSED') return { ...decided, shares: [] };
+
+  const released = setAside.reduce((sum, share) => sum + share.pence, 0n);
+  const { available, shares } = shareOut(pence - released, pots);
+  if (shares === null) {
+    const whose = line?.source ? ` of the money that pays this line (${line.source})` : '';
+    const message = `${moneyOf(available + released).formatted} is left${whose}, which is less than this costs. Nothing was recorded.`;
+    throw new UserFault('INSUFFICIENT_BALANCE', message, 'amount');
+  }
+  for (const { pot, pence: part } of shares) pot.left -= part;
+  if (purchase.lineKey !== null) remember(purse, purchase, purchase.lineKey, verdict);
+  return { ...decided, shares };
+}
+
+/** For the next purchase of the same transaction. */
+function remember(
+  { earlier, payees }: Purse,
+  { spentOn, pence, payee }: Purchase,
+  lineKey: string,
+  { state }: Verdict,
+): void {
+  const day = earlier.find((one) => one.lineKey === lineKey && one.spentOn === spentOn);
+  if (day === undefined) earlier.push({ lineKey, spentOn, pence });
+  else day.pence += pence;
+  if (state === 'INSIDE_PLAN') payees.push({ lineKey, payee });
+}
+
+/** The portion that a line is paid from, where it is one of the purse's own. */
+function portionOf({ portions, budgetId }: Purse, line: AgreedLine | null): string | null {
+  if (line === null || line.portionId === null) return null;
+  const id = currentPortion(portions, line.portionId);
+  return portions.some((portion) => portion.id === id && portion.budgetId === budgetId) ? id : null;
+}
+
+export const causeOf = (spendId: string) => `spend/${spendId}`;
+
+/** Posts movements of one cause or several into the budgets whose money they move. */
+export async function postShares(
+  tx: Tx,
+  personId: string,
+  movements: { share: Share; movement: Omit<Movement, 'source' | 'pence' | 'portionId'> }[],
+): Promise<void> {
+  const budgetIds = [...new Set(movements.map(({ share }) => share.pot.budgetId))];
+  for (const budgetId of budgetIds) {
+    await post(
+      tx,
+      { personId, budgetId },
+      movements
+        .filter(({ share }) => share.pot.budgetId === budgetId)
+        .map(({ share: { pot, pence }, movement }) => ({
+          ...movement,
+          source: pot.source,
+          portionId: pot.portionId,
+          pence,
+        })),
+    );
+  }
+}
+
+/**
+ * Writes what was decided, and its movements of money, and gives the ids in order. Null where the client has used one
+ * of the references before: then nothing may be kept.
+ */
+export async function writeSpends(
+  { tx, viewer }: Pick<CommandContext, 'tx' | 'viewer'>,
+  { personId, budgetId }: Purse,
+  decided: Decided[],
+): Promise<string[] | null> {
+  if (decided.length === 0) return [];
+  const ids = await tx.$queryRawUnsafe<{ id: string }[]>(
+    'select new_id()::text as id from generate_series(1, $1::int)',
+    decided.length,
+  );
+  const spends = decided.map((spend, index) => ({ id: ids[index]!.id, spend }));
+  const { count } = await tx.spend.createMany({
+    skipDuplicates: true,
+    data: spends.map(({ id, spend }) => ({
+      id,
+      personId,
+      budgetId,
+      portionId: spend.portionId,
+      lineKey: spend.lineKey,
+      category: spend.category,
+      pence: spend.pence,
+      spentOn: new Date(spend.spentOn),
+      payee: spend.payee,
+      what: spend.what,
+      state: spend.state,
+      findings: spend.findings.map(findingText),
+      clientId: spend.clientId,
+      externalRef: spend.externalRef,
+      recordedBy: viewer.subject,
+      bankLineId: spend.bankLineId,
+    })),
+  });
+  if (count < decided.length) return null;
+  const moved = spends.filter(({ spend }) => spend.state !== 'REFUSED');
+  await postShares(
+    tx,
+    personId,
+    moved.flatMap(({ id, spend }) => {
+      const { spentOn: effectiveOn, what: description, category, setAside } = spend;
+      const releases = (setAside?.shares ?? []).map((share) => ({
+        share,
+        movement: { kind: 'RELEASED' as const, effectiveOn, description, cause: setAside!.cause },
+      }));
+      const payments = together([...(setAside?.shares ?? []), ...spend.shares]).map((share) => ({
+        share,
+        movement: { kind: 'SPENT' as const, effectiveOn, category, description, cause: causeOf(id) },
+      }));
+      return [...releases, ...payments];
+    }),
+  );
+  return spends.map(({ id }) => id);
+}
+
+/** One share for each place, where two came from the same. */
+function together(shares: Share[]): Share[] {
+  const byPlace = new Map<string, Share>();
+  for (const share of shares) {
+    const { budgetId, portionId, source } = share.pot;
+    const place = `${budgetId} ${portionId} ${source}`;
+    const before = byPlace.get(place);
+    byPlace.set(place, before === undefined ? share : { ...before, pence: before.pence + share.pence });
+  }
+  return [...byPlace.values()];
+}

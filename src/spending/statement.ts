@@ -1,0 +1,161 @@
+/** Taking in a bank's or a card's statement, and matching its lines to what the hub knows of. */
+
+import { budgetPrefix } from '../budget/view.ts';
+import { idOf, uuidOf } from '../platform/id.ts';
+import { type Command, type CommandContext, Refused, UserFault } from '../write/command.ts';
+import { announce, isVisible, penceOf } from '../write/subject.ts';
+import { readCamt } from './camt.ts';
+import { type CsvMapping, readCsv } from './csv.ts';
+import { lineOf, type MoneyGiven, portionIn } from './input.ts';
+import { statementPrefix } from './prefix.ts';
+import { openPurse } from './purse.ts';
+import {
+  fileProblem,
+  hashOf,
+  invalid,
+  type Problem,
+  type Reading,
+  type ReadStatement,
+} from './statement-line.ts';
+import { mustPay } from './subject.ts';
+import { newLines, takeIn } from './take-in.ts';
+
+type Tx = CommandContext['tx'];
+
+interface StatementResult {
+  statementId: string;
+  budgetId: string;
+  alreadyImported: boolean;
+  newLines: number;
+  knownLines: number;
+}
+
+type Delimiter = 'COMMA' | 'SEMICOLON' | 'TAB' | 'PIPE';
+const delimiters: Record<Delimiter, string> = { COMMA: ',', SEMICOLON: ';', TAB: '\t', PIPE: '|' };
+
+interface ImportInput {
+  idempotencyKey: string;
+  budgetId: string;
+  portionId?: string | null;
+  format: 'CSV' | 'CAMT_053';
+  fileName: string;
+  content: string;
+  csv?: (Omit<CsvMapping, 'delimiter'> & { delimiter: Delimiter }) | null;
+  opening?: MoneyGiven | null;
+  closing?: MoneyGiven | null;
+}
+
+/** So many are told at once: whoever has more has named the wrong columns. */
+const maxTold = 100;
+
+function read(input: ImportInput, today: string): Reading {
+  const unreadable = fileProblem(input.content);
+  if (unreadable !== null) return { statement: null, problems: [unreadable] };
+  if (input.format === 'CAMT_053') return readCamt(input.content.replace(/^\ufeff/, ''), today);
+  const { csv } = input;
+  const isMapped = csv != null && (csv.amount != null || (csv.moneyIn != null && csv.moneyOut != null));
+  if (!isMapped || (csv.amount != null && (csv.moneyIn != null || csv.moneyOut != null))) {
+    const message = 'Name the columns in "csv": either "amount", or both "moneyIn" and "moneyOut".';
+    throw new UserFault('MAPPING_INVALID', message, 'csv');
+  }
+  const balance = (given: MoneyGiven | null | undefined, field: string) =>
+    given == null ? null : penceOf(given, field);
+  const given = {
+    openingPence: balance(input.opening, 'opening'),
+    closingPence: balance(input.closing, 'closing'),
+  };
+  return readCsv(input.content, { ...csv, delimiter: delimiters[csv.delimiter] }, given, today);
+}
+
+function refusedFor(problems: Problem[]): Refused {
+  const told = problems.slice(0, maxTold);
+  const more = problems.length - told.length;
+  if (more > 0)
+    told.push(invalid(`${more} more lines cannot be read. Mend these first, or look at the columns.`));
+  return new Refused(told.map(({ code, message }) => new UserFault(code, message, 'content')));
+}
+
+export const importStatementCommand: Command<ImportInput, StatementResult> = {
+  name: 'importStatement',
+  run: async (context, input) => {
+    const { tx, viewer, today } = context;
+    const id = uuidOf(budgetPrefix, input.budgetId);
+    const budget = id === null ? null : await tx.budget.findFirst({ where: { id } });
+    if (budget === null || !(await isVisible(context, budget.personId))) {
+      throw new UserFault('NOT_FOUND', 'There is no such thing, or it is not yours to see.', 'budgetId');
+    }
+    const { personId, id: budgetId } = budget;
+    const fileName = lineOf(input.fileName, 'fileName', 200);
+    // Before the lock, for nobody should wait for it.
+    const reading = read(input, today);
+    const purse = await openPurse(tx, personId, budgetId);
+    const portionId = portionIn(purse, input.portionId);
+    await mustPay(context, { personId, budgetId, portionId }, 'budgetId');
+
+    const hash = hashOf(input.content);
+    const before = await tx.bankStatement.findUnique({
+      where: { budgetId_hash: { budgetId, hash } },
+      include: { _count: { select: { lines: true } } },
+    });
+    const ids = (statementId: string) => ({
+      statementId: idOf(statementPrefix, statementId),
+      budgetId: input.budgetId,
+    });
+    if (before !== null) {
+      const result = {
+        ...ids(before.id),
+        alreadyImported: true,
+        newLines: 0,
+        knownLines: before._count.lines,
+      };
+      return { result, personIds: [personId] };
+    }
+    if (reading.statement === null) throw refusedFor(reading.problems);
+    const { statement } = reading;
+    await refuseOtherAccount(tx, { budgetId, portionId }, statement);
+
+    const { openingPence, closingPence } = statement;
+    const { id: statementId } = await tx.bankStatement.create({
+      data: {
+        personId,
+        budgetId,
+        portionId,
+        format: input.format,
+        hash,
+        fileName,
+        openingPence,
+        closingPence,
+        importedBy: viewer.subject,
+      },
+      select: { id: true },
+    });
+    const fresh = await newLines(tx, budgetId, statement.lines);
+    await takeIn(context, purse, { statementId, portionId }, fresh);
+    await announce(context, 'money.changed', [personId]);
+    const result = {
+      ...ids(statementId),
+      alreadyImported: false,
+      newLines: fresh.length,
+      knownLines: statement.lines.length - fresh.length,
+    };
+    return { result, personIds: [personId] };
+  },
+};
+
+/** Where the hub knows to which account the money is paid, a statement that names another is somebody else's. */
+async function refuseOtherAccount(
+  tx: Tx,
+  { budgetId, portionId }: { budgetId: string; portionId: string | null },
+  { account }: ReadStatement,
+): Promise<void> {
+  if (account === null) return;
+  const known = await tx.payeeAccount.findFirst({
+    where: { budgetId, portionId, endedAt: null, approvedBy: { not: null } },
+  });
+  if (known === null) return;
+  const digits = (text: string) => text.replace(/\D/g, '');
+  if (digits(account).endsWith(digits(known.sortCode) + digits(known.accountNumber))) return;
+  const message =
+    'This statement is of another account than the one this money is paid to. Nothing was taken in.';
+  throw new UserFault('STATEMENT_OF_OTHER_ACCOUNT', message, 'content');
+}

@@ -1,0 +1,146 @@
+/** What becomes of a statement's lines: which are new, what they show, and what they record. */
+import { addDays } from '../platform/day.ts';
+import { type CommandContext, UserFault } from '../write/command.ts';
+import { type Candidate, type Match, matchLines, matchWithinDays } from './match.ts';
+import type { Purse } from './purse.ts';
+import { type Decided, decideSpend, payableLines, writeSpends } from './record.ts';
+import { lineRefs, type StatementLine } from './statement-line.ts';
+
+type Tx = CommandContext['tx'];
+
+interface FreshLine extends StatementLine {
+  ref: string;
+  position: number;
+}
+
+/** The lines that no statement of this budget brought before. */
+export async function newLines(tx: Tx, budgetId: string, lines: StatementLine[]): Promise<FreshLine[]> {
+  const refs = lineRefs(lines);
+  const rows = await tx.$queryRawUnsafe<{ ref: string }[]>(
+    `select l.line_ref as ref from bank_statement s
+       join bank_line l on l.statement_id = s.id and l.person_id = s.person_id
+      where s.budget_id = $1::uuid and l.line_ref = any($2::text[])`,
+    budgetId,
+    refs,
+  );
+  const known = new Set(rows.map(({ ref }) => ref));
+  return lines
+    .map((line, index) => ({ ...line, ref: refs[index]!, position: index + 1 }))
+    .filter(({ ref }) => !known.has(ref));
+}
+
+// A payment that a source system reports has no spend of the hub's own, and can be shown by a line all the same.
+const candidateRows = `
+with shown as (
+  select l.transfer_id from bank_statement s join bank_line l on l.statement_id = s.id and l.person_id = s.person_id
+   where s.budget_id = any($1::uuid[]) and l.transfer_id is not null
+)
+select 'SPEND' as kind, id::text as id, spent_on::text as "on", -pence as pence, payee
+  from spend where budget_id = any($1::uuid[]) and bank_line_id is null
+               and state in ('INSIDE_PLAN', 'NEEDS_LOOK', 'ACCEPTED') and spent_on between $2::date and $3::date
+union all
+select 'TRANSFER', t.id::text, t.effective_on::text,
+       case when t.kind in ('PAID_IN', 'REFUNDED') then t.pence else -t.pence end,
+       case when t.kind = 'SPENT' then coalesce(t.description, '') end
+  from ledger_transfer t
+ where t.budget_id = any($1::uuid[]) and t.effective_on between $2::date and $3::date and t.reverses_id is null
+   and t.kind in ('PAID_IN', 'REFUNDED', 'REPAID', 'RECLAIMED', 'SPENT')
+   and not (t.kind = 'SPENT' and t.external_id like 'spend/%')
+   and not exists (select from ledger_transfer r where r.reverses_id = t.id)
+   and t.id not in (select transfer_id from shown)`;
+
+/** Matches the lines, records what the plan names a provider for, and writes them all. */
+export async function takeIn(
+  context: CommandContext,
+  purse: Purse,
+  { statementId, portionId }: { statementId: string; portionId: string | null },
+  lines: FreshLine[],
+): Promise<void> {
+  if (lines.length === 0) return;
+  const { tx } = context;
+  const days = lines.map(({ bookedOn }) => bookedOn).sort();
+  const candidates = await tx.$queryRawUnsafe<Candidate[]>(
+    candidateRows,
+    purse.budgetIds,
+    addDays(days[0]!, -matchWithinDays),
+    addDays(days.at(-1)!, matchWithinDays),
+  );
+  const linesOn = (day: string) => payableLines(purse, purse.terms(day), portionId);
+  const matches = matchLines(lines, candidates, linesOn);
+  const ids = await tx.$queryRawUnsafe<{ id: string }[]>(
+    'select new_id()::text as id from generate_series(1, $1::int)',
+    lines.length,
+  );
+  const rows = lines.map((line, index) => ({
+    id: ids[index]!.id,
+    line,
+    ...outcomeOf(context, purse, { line, portionId, id: ids[index]!.id, match: matches[index]! }),
+  }));
+  const recorded = rows.flatMap(({ id, decided }) => (decided === null ? [] : [{ id, decided }]));
+  const spendIds = await writeSpends(
+    context,
+    purse,
+    recorded.map(({ decided }) => decided),
+  );
+  const spendOf = new Map(recorded.map(({ id }, index) => [id, spendIds![index]!]));
+  await tx.bankLine.createMany({
+    data: rows.map(({ id, line, match, note }) => {
+      const spendId = match?.kind === 'SPEND' ? match.id : (spendOf.get(id) ?? null);
+      const transferId = match?.kind === 'TRANSFER' ? match.id : null;
+      return {
+        id,
+        statementId,
+        personId: purse.personId,
+        lineRef: line.ref,
+        position: line.position,
+        bookedOn: new Date(line.bookedOn),
+        pence: line.pence,
+        party: line.party,
+        reference: line.reference,
+        state: spendId === null && transferId === null ? ('UNMATCHED' as const) : ('MATCHED' as const),
+        spendId,
+        transferId,
+        note,
+      };
+    }),
+  });
+  await tx.$executeRawUnsafe(
+    `update spend s set bank_line_id = l.id from bank_line l
+      where l.statement_id = $1::uuid and l.person_id = $2::uuid and s.id = l.spend_id and s.person_id = l.person_id
+        and s.bank_line_id is null`,
+    statementId,
+    purse.personId,
+  );
+}
+
+/** What becomes of one line. What the rules would refuse is recorded by nobody: the line waits, and says why. */
+function outcomeOf(
+  { viewer, today }: CommandContext,
+  purse: Purse,
+  { line, portionId, id, match }: { line: FreshLine; portionId: string | null; id: string; match: Match },
+): { match: Match; decided: Decided | null; note: string | null } {
+  if (match?.kind !== 'LINE') return { match, decided: null, note: null };
+  try {
+    const decided = decideSpend(
+      purse,
+      {
+        portionId,
+        lineKey: match.line.key,
+        pence: -line.pence,
+        spentOn: line.bookedOn,
+        payee: line.party,
+        what: match.line.what.slice(0, 200),
+        category: '',
+        clientId: viewer.subject,
+        externalRef: null,
+        bankLineId: id,
+      },
+      today,
+    );
+    if (decided.state !== 'REFUSED') return { match, decided, note: null };
+    return { match: null, decided: null, note: 'EXCLUDED_ITEM' };
+  } catch (error) {
+    if (!(error instanceof UserFault)) throw error;
+    return { match: null, decided: null, note: error.code };
+  }
+}
