@@ -1,8 +1,11 @@
 /** A process that works off jobs. Any number may run; they need to know nothing of each other. */
+import type { Registry } from 'prom-client';
 import { abandonedSources, findSources } from '../src/intake/run.ts';
 import type { Database } from '../src/platform/database.ts';
 import type { Log } from '../src/platform/log.ts';
 import { connectors as allConnectors, type Connectors } from './connector.ts';
+import { nextNight, nightly, nightlyHandler, nightlySeconds } from './nightly.ts';
+import { paymentDue, paymentDueHandler, paymentDueSeconds } from './payment.ts';
 import { handleJob, openJobQueue } from './queue.ts';
 import { relayAll } from './relay.ts';
 import { sync, syncHandler } from './sync.ts';
@@ -25,12 +28,15 @@ export async function startWorker({
   log,
   now = () => new Date(),
   connectors = allConnectors,
+  registry,
 }: {
   database: Pick<Database, 'url' | 'pool'>;
   redisUrl: string | undefined;
   log: Log;
   now?: () => Date;
   connectors?: Connectors;
+  /** Where what the nightly job found is shown, if this process shows figures. */
+  registry?: Registry | undefined;
 }): Promise<Worker> {
   const { pool } = database;
   const stopping = new AbortController();
@@ -44,10 +50,18 @@ export async function startWorker({
     for (const { id, everySeconds, dueAt } of await findSources(pool)) {
       await queue.repeat(`sync-${id}`, { everySeconds, startAt: dueAt }, sync, { sourceId: id });
     }
+    const night = { everySeconds: nightlySeconds, startAt: nextNight(now()) };
+    await queue.repeat('nightly', night, nightly, {});
+    await queue.repeat('payment-due', { everySeconds: paymentDueSeconds, startAt: null }, paymentDue, {});
   }
 
-  const handler = handleJob(sync, syncHandler({ database, connectors, log, now, stopping: stopping.signal }));
-  const working = await queue.work([handler], log);
+  const raising = paymentDueHandler({ database, log, now, stopping: stopping.signal });
+  const handlers = [
+    handleJob(sync, syncHandler({ database, connectors, log, now, stopping: stopping.signal })),
+    handleJob(paymentDue, raising),
+    handleJob(nightly, nightlyHandler({ pool, log, now, stopping: stopping.signal, registry })),
+  ];
+  const working = await queue.work(handlers, log);
   await takeUp(true);
   await schedule();
   const timers = [

@@ -1,0 +1,70 @@
+/** What is looked at once a night: whether the ledger fits, which budgets cross a threshold, which returns are due. */
+import type pg from 'pg';
+import { Gauge, type Registry } from 'prom-client';
+import { z } from 'zod';
+import { verifyLedger } from '../src/ledger/verify.ts';
+import { londonDay } from '../src/platform/day.ts';
+import type { Log } from '../src/platform/log.ts';
+import { openDueReturns } from '../src/return/due.ts';
+import { raiseAlerts } from '../src/surplus/alert.ts';
+import { defineJob } from './queue.ts';
+
+export const nightly = defineJob({
+  name: 'nightly',
+  input: z.object({}),
+  /** LEFT: another worker is at it. */
+  output: z.object({ outcome: z.enum(['DONE', 'LEFT']), alerts: z.number(), returns: z.number() }),
+});
+
+export const nightlySeconds = 24 * 3_600;
+
+/** The next time it is two in the morning in UTC: nobody works then, and no clock change leaves it out. */
+export function nextNight(now: Date): Date {
+  const night = new Date(now);
+  night.setUTCHours(2, 0, 0, 0);
+  if (night <= now) night.setUTCDate(night.getUTCDate() + 1);
+  return night;
+}
+
+export interface Night {
+  pool: pg.Pool;
+  log: Log;
+  now: () => Date;
+  stopping: AbortSignal;
+  /** Where the gauge is shown, if anywhere. */
+  registry?: Registry | undefined;
+}
+
+export function nightlyHandler({ pool, log, now, stopping, registry }: Night) {
+  const verified = new Gauge({
+    name: 'tandem_ledger_verified',
+    help: 'Whether the whole ledger fitted when it was recomputed last: 1 or 0',
+    registers: registry === undefined ? [] : [registry],
+  });
+
+  async function verify(): Promise<void> {
+    const { fault, transfers, accounts } = await verifyLedger(pool);
+    verified.set(fault === null ? 1 : 0);
+    const counts = { transfers: Number(transfers), accounts: Number(accounts) };
+    if (fault === null) return log.info({ event: 'ledger-verify', counts }, 'the ledger fits');
+    const [kind, id] = fault.split(/[ :]+/);
+    log.error({ event: 'ledger-verify', counts, kind, reason: id }, 'the ledger does not fit');
+  }
+
+  return async () => {
+    const guard = await pool.connect();
+    try {
+      const { rows } = await guard.query(`select pg_try_advisory_lock(hashtext('tandem.nightly')) as mine`);
+      if (!rows[0].mine) return { outcome: 'LEFT' as const, alerts: 0, returns: 0 };
+      await verify();
+      const today = londonDay(now());
+      const alerts = await raiseAlerts(pool, today, stopping);
+      const returns = await openDueReturns(pool, today);
+      log.info({ event: 'nightly', counts: { alerts, returns } }, 'the night is done');
+      return { outcome: 'DONE' as const, alerts, returns };
+    } finally {
+      // The lock goes with its connection, whatever happened to it.
+      guard.release(true);
+    }
+  };
+}

@@ -1,0 +1,74 @@
+/** What schedules need to know of budgets, funders and policies, in a command's transaction. */
+import type { Prisma } from '../generated/prisma/client.ts';
+import type { BudgetStatus, FundingSource, Management } from '../generated/prisma/enums.ts';
+
+type Tx = Prisma.TransactionClient;
+
+export interface PaidBudget {
+  status: BudgetStatus;
+  from: string;
+  /** First day on which it is no longer in force. */
+  to: string | null;
+  /** Kept by a system of one of the two sides, which pays it itself. */
+  isFromSource: boolean;
+}
+
+const dayOf = (date: Date) => date.toISOString().slice(0, 10);
+
+export async function budgetOf(tx: Tx, budgetId: string): Promise<PaidBudget> {
+  const { status, validFrom, validTo, linkId } = await tx.budget.findFirstOrThrow({
+    where: { id: budgetId },
+  });
+  return {
+    status,
+    from: dayOf(validFrom),
+    to: validTo === null ? null : dayOf(validTo),
+    isFromSource: linkId !== null,
+  };
+}
+
+/** How a portion of this budget is managed on a day; null when it is none of this budget, or not on that day. */
+export async function managementOf(
+  tx: Tx,
+  { budgetId, portionId }: { budgetId: string; portionId: string },
+  day: string,
+): Promise<Management | null> {
+  const on = new Date(day);
+  const portion = await tx.portion.findFirst({
+    where: {
+      id: portionId,
+      budgetId,
+      AND: [
+        { OR: [{ validFrom: null }, { validFrom: { lte: on } }] },
+        { OR: [{ validTo: null }, { validTo: { gt: on } }] },
+      ],
+    },
+    select: { management: true },
+  });
+  return portion?.management ?? null;
+}
+
+/** Who gives the budget's money of this source on a day; several only where a budget names several. */
+export async function fundersOf(
+  tx: Tx,
+  budgetId: string,
+  source: FundingSource,
+  day: string,
+): Promise<{ id: string; code: string; name: string }[]> {
+  return tx.$queryRawUnsafe(
+    `select distinct o.id::text as id, o.ods_code as code, o.name
+       from funding_line f join organisation o on o.id = f.organisation_id
+      where f.budget_id = $1::uuid and f.source = $2::funding_source
+        and (f.valid_from is null or f.valid_from <= $3::date) and (f.valid_to is null or f.valid_to > $3::date)
+      order by o.ods_code`,
+    budgetId,
+    source,
+    day,
+  );
+}
+
+/** Everybody who gives money to a budget, whenever. */
+export async function payersOf(tx: Tx, budgetId: string): Promise<string[]> {
+  const lines = await tx.fundingLine.findMany({ where: { budgetId }, select: { organisationId: true } });
+  return lines.flatMap(({ organisationId }) => (organisationId === null ? [] : [organisationId]));
+}
