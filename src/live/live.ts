@@ -1,0 +1,281 @@
+/**
+ * Live changes over server-sent events: a subscription is POSTed like any operation, and answered with a stream in the
+ * protocol of graphql-sse, distinct connections. The token is checked as long as the stream lasts.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { GraphQLError, type GraphQLSchema } from 'graphql';
+import { Gauge } from 'prom-client';
+import type { SignIn } from '../access/sign-in.ts';
+import type { Audit } from '../audit/store.ts';
+import { personPrefix } from '../person/view.ts';
+import type { Database } from '../platform/database.ts';
+import { londonDay } from '../platform/day.ts';
+import { Fault } from '../platform/fault.ts';
+import { uuidOf } from '../platform/id.ts';
+import type { Log } from '../platform/log.ts';
+import type { Metrics } from '../platform/metric.ts';
+import { errorFor, isUnexpected } from '../read/error.ts';
+import type { Executor, ReadContext } from '../read/execute.ts';
+import type { CommandTools } from '../write/command.ts';
+import { openGate } from './gate.ts';
+import { type Operation, operationIn } from './operation.ts';
+import type { Asked, LiveContext } from './resolvers.ts';
+import { type Announced, type Place, placeOf, topics, type Wanted, wholeRow } from './rules.ts';
+import { sendEvents, type Told } from './sse.ts';
+import { type Change, openStream, type Stream, tooSlow } from './stream.ts';
+import { columns, openTail, toAnnounced } from './tail.ts';
+
+export interface LiveLimits {
+  /** Streams that this process holds open. */
+  maxStreams: number;
+  /** Announcements that wait in memory for one of them. */
+  maxQueued: number;
+  /** How long a reader may take nothing of what waits for it: the place could be somebody else's. */
+  blockedMs: number;
+}
+
+export interface LiveOptions {
+  database: Database;
+  signIn: SignIn;
+  log: Log;
+  metrics: Metrics;
+  now: () => Date;
+  tools: CommandTools;
+  audit: Audit;
+  schema: GraphQLSchema;
+  executor: Executor;
+  /** An operation of more is refused. */
+  maxTokens: number;
+  limits?: Partial<LiveLimits> | undefined;
+}
+
+export interface Live {
+  /** Answers a request with a stream; resolves when that is over. @throws Fault as long as nothing was sent */
+  serve(req: IncomingMessage, res: ServerResponse, body: () => Promise<unknown>): Promise<void>;
+  /** Ends all streams. */
+  close(): Promise<void>;
+}
+
+const usual: LiveLimits = { maxStreams: 2_000, maxQueued: 1_000, blockedMs: 30_000 };
+
+/** How often every stream's token, and its right to the one person it is about, are looked at without a change. */
+const sweepMs = 2_000;
+
+const busy = () =>
+  new Fault('BUSY', 'Too many streams are open. Try again in a moment.', { retryable: true });
+const stopping = () =>
+  new Fault('UNAVAILABLE', 'The hub stops. Open the stream again, with `after`.', { retryable: true });
+const noSuchPerson = () =>
+  new Fault('PERSON_NOT_FOUND', 'There is no such person, or they are not yours to see.');
+
+/** Rows that are read from the table at a time, and the ids that are looked through for them. */
+const pageRows = 100;
+const pageIds = 10_000;
+
+const pageText = `
+select ${columns} from outbox
+ where id > $1 and id <= $2 and topic = any($3::text[]) and ($4::text is null or payload -> 'personIds' ? $4)
+ order by id limit ${pageRows}`;
+
+export function openLive(options: LiveOptions): Live {
+  const { database, signIn, log, metrics, now, tools, audit, schema, executor, maxTokens } = options;
+  const { maxStreams, maxQueued, blockedMs } = { ...usual, ...options.limits };
+  const tail = openTail({ url: database.url, log });
+  const gate = openGate(database.reader, now);
+  const streams = new Set<Stream>();
+  const serving = new Set<Promise<void>>();
+  let closing = false;
+
+  new Gauge({
+    name: 'tandem_live_streams',
+    help: 'Streams of changes that are open',
+    registers: [metrics.registry],
+    collect() {
+      this.set(streams.size);
+    },
+  });
+
+  async function page({ topics, personId }: Wanted, from: number, upTo: number) {
+    const end = Math.min(upTo, from + pageIds);
+    const { rows } = await database.pool.query(pageText, [from, end, [...topics], personId]);
+    const read: Announced[] = rows.map(toAnnounced);
+    return { rows: read, to: read.length < pageRows ? end : read.at(-1)!.id };
+  }
+
+  /** @throws Fault CURSOR_INVALID, CHANGE_NOT_KEPT */
+  async function placeBehind(after: string | null): Promise<Place> {
+    if (after === null) {
+      await tail.catchUp();
+      return { id: tail.position(), index: wholeRow };
+    }
+    const place = placeOf(after);
+    if (place === null) {
+      throw new Fault(
+        'CURSOR_INVALID',
+        '"after" is not the id of a change. Pass the last one you got, unchanged.',
+      );
+    }
+    const { rows } = await database.pool.query('select from outbox where id = $1', [place.id]);
+    if (rows.length > 0) return place;
+    throw new Fault(
+      'CHANGE_NOT_KEPT',
+      'The change to go on behind is no longer kept. Read again all that you show, and open the stream without `after`.',
+    );
+  }
+
+  const sweep = setInterval(() => {
+    for (const stream of streams) void look(stream);
+  }, sweepMs).unref();
+
+  async function look(stream: Stream): Promise<void> {
+    const { viewer, personId } = stream;
+    const since = stream.blockedSince();
+    if (since !== null && Date.now() - since > blockedMs) stream.end(tooSlow());
+    try {
+      await stream.confirm();
+      // The database may be away for a while: nothing is told then, and the stream waits.
+      if (personId === null || (await gate.maySee(viewer, personId).catch(() => true))) return;
+      stream.end(noSuchPerson());
+    } catch (error) {
+      stream.end(error as Fault);
+    }
+  }
+
+  /** @throws Fault */
+  async function open(
+    asked: Asked,
+    { viewer, requestId }: ReadContext,
+    confirm: () => Promise<unknown>,
+  ): Promise<Stream> {
+    const personId = asked.personId == null ? null : uuidOf(personPrefix, asked.personId);
+    const isVisible = asked.personId == null || (personId !== null && (await gate.maySee(viewer, personId)));
+    await audit.record({
+      at: now(),
+      requestId,
+      viewer,
+      action: 'READ',
+      object: 'changes',
+      outcome: isVisible ? 'FOUND' : 'NOTHING',
+      personIds: isVisible && personId !== null ? [personId] : [],
+    });
+    if (!isVisible) throw noSuchPerson();
+    await tail.start();
+    const wanted: Wanted = {
+      topics: new Set(asked.topics ?? Object.values(topics)),
+      personId,
+      after: await placeBehind(asked.after ?? null),
+    };
+    // From here on nothing waits, so that the end of the hub finds it.
+    if (closing) throw stopping();
+    const stream = openStream(viewer, wanted, { tail, gate, page, confirm, maxQueued });
+    streams.add(stream);
+    stream.onEnd(() => streams.delete(stream));
+    return stream;
+  }
+
+  /** What the reader is told. Whatever cannot be told ends the stream before it, to be taken up there. */
+  async function* answers(
+    stream: Stream,
+    source: AsyncIterable<Change>,
+    operation: Operation,
+    context: () => ReadContext,
+  ): AsyncGenerator<Told> {
+    const { requestId } = context();
+    function last(errors: readonly unknown[]): Told {
+      for (const error of errors) {
+        if (isUnexpected(located(error))) log.error({ err: error, requestId }, 'A stream failed');
+      }
+      return { id: null, result: toldOf(errors, requestId) };
+    }
+    try {
+      for await (const change of source) {
+        const { errors, data } = await executor.run(operation, context(), change);
+        if (change.lost) continue;
+        if (errors !== undefined) return void (yield last(errors));
+        stream.sent();
+        yield { id: change.id, result: { data: data! } };
+      }
+      const reason = stream.reason();
+      if (reason !== null) yield last([reason]);
+    } catch (error) {
+      yield last([error]);
+    }
+  }
+
+  async function run(req: IncomingMessage, res: ServerResponse, body: () => Promise<unknown>) {
+    const { authorization } = req.headers;
+    const requestId = String(res.getHeader('x-request-id'));
+    const confirm = () => signIn.viewerFrom(authorization);
+    const viewer = await confirm();
+    const operation = operationIn(await body(), schema, maxTokens);
+    if ('errors' in operation) return refuse(res, operation.errors, requestId);
+
+    const context = () => {
+      const today = londonDay(now());
+      return executor.withLoader({ viewer, requestId, now, today, reader: database.reader, audit, tools });
+    };
+    let stream: Stream | undefined;
+    const opening: LiveContext = Object.assign(context(), {
+      async open(asked: Asked) {
+        stream = await open({ ...asked, after: asked.after ?? lastEventId(req) }, opening, confirm);
+        return stream.changes();
+      },
+    });
+    const source = await executor.events(operation, opening);
+    if (!(Symbol.asyncIterator in source)) {
+      const errors = source.errors ?? [];
+      for (const { originalError } of errors) if (originalError !== undefined) throw originalError;
+      return refuse(res, errors, requestId);
+    }
+    const told = answers(stream!, source as AsyncIterable<Change>, operation, context);
+    try {
+      await sendEvents(req, res, stream!, told);
+    } catch (err) {
+      // What has begun can only be broken off.
+      log.error({ err, requestId }, 'A stream failed');
+      res.destroy();
+    }
+  }
+
+  async function serve(req: IncomingMessage, res: ServerResponse, body: () => Promise<unknown>) {
+    if (req.method !== 'POST') throw new Fault('METHOD_NOT_ALLOWED', 'POST the subscription.');
+    if (closing) throw stopping();
+    if (serving.size >= maxStreams) throw busy();
+    const served = run(req, res, body);
+    serving.add(served);
+    await served.finally(() => serving.delete(served));
+  }
+
+  return {
+    serve,
+    async close() {
+      closing = true;
+      clearInterval(sweep);
+      for (const stream of streams) stream.end(stopping());
+      await Promise.allSettled(serving);
+      await tail.close();
+    },
+  };
+}
+
+const located = (error: unknown) =>
+  error instanceof GraphQLError ? error : new GraphQLError('', { originalError: error as Error });
+
+function toldOf(errors: readonly unknown[], requestId: string) {
+  return {
+    errors: errors.map((error) => {
+      const told = errorFor(error);
+      return { ...told, extensions: { ...told.extensions, requestId } };
+    }),
+  };
+}
+
+function refuse(res: ServerResponse, errors: readonly GraphQLError[], requestId: string) {
+  res.writeHead(400, { 'content-type': 'application/json; charset=utf-8' });
+  res.end(JSON.stringify(toldOf(errors, requestId)));
+}
+
+function lastEventId({ headers }: IncomingMessage): string | null {
+  const id = headers['last-event-id'];
+  return typeof id === 'string' && id !== '' ? id : null;
+}
