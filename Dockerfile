@@ -18,7 +18,9 @@ RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 
 FROM node:20-slim
 WORKDIR /tandem
-ENV NODE_ENV=production HOST=0.0.0.0
+ENV NODE_ENV=production HOST=0.0.0.0 DATA_DIR=/data
+# A volume that is mounted here for the first time takes its owner over.
+RUN install -d -o node -g node -m 700 /data
 COPY --from=packages /tandem/node_modules node_modules
 COPY --from=build /tandem/dist dist
 COPY package.json LICENSE ./

@@ -17,6 +17,7 @@ import { londonDay } from './platform/day.ts';
 import { freePort, startEmbeddedPostgres } from './platform/embedded.ts';
 import type { Environment } from './platform/environment.ts';
 import { Fault } from './platform/fault.ts';
+import { openFiles } from './platform/file.ts';
 import { type Log, openLog } from './platform/log.ts';
 import { openMetrics } from './platform/metric.ts';
 import { startHub } from './server.ts';
@@ -71,6 +72,7 @@ export async function boot(
       );
     }
 
+    const metrics = openMetrics({ statementsSent: database.reader.sent });
     let hubUrl: string | null = null;
     let demo: Running['demo'] = null;
     if (isDemo && parts.api) {
@@ -85,7 +87,6 @@ export async function boot(
     }
     if (parts.api) {
       const issuer = oidcIssuer ?? demoIssuerUrl(port);
-      const metrics = openMetrics({ statementsSent: database.reader.sent });
       const hub = await startHub(
         {
           database,
@@ -93,7 +94,7 @@ export async function boot(
           log,
           metrics,
           now,
-          tools: { prisma: database.prisma },
+          tools: { prisma: database.prisma, files: openFiles(environment.evidence) },
           ...(isDemo ? { extend: await demoIssuer(issuer, dataDir) } : {}),
         },
         { host, port },
@@ -102,7 +103,7 @@ export async function boot(
       hubUrl = hub.url;
     }
     if (parts.worker) {
-      const worker = await startWorker({ database, redisUrl, log, now });
+      const worker = await startWorker({ database, redisUrl, log, now, registry: metrics.registry });
       opened.push(worker.close);
     }
     return { url: hubUrl, port, database, demo, close };

@@ -9,10 +9,16 @@ import { decisionResolvers } from './decision/resolvers.ts';
 import { decisionViews } from './decision/view.ts';
 import { eligibilityResolvers } from './eligibility/resolvers.ts';
 import { eligibilityViews } from './eligibility/view.ts';
+import { evidenceResolvers } from './evidence/resolvers.ts';
+import { evidenceViews } from './evidence/view.ts';
 import { intakeResolvers } from './intake/resolvers.ts';
 import { intakeViews } from './intake/view.ts';
 import { ledgerViews } from './ledger/view.ts';
+import { liveResolvers } from './live/resolvers.ts';
 import { packageViews } from './package/view.ts';
+import { paymentResolvers } from './payment/resolvers.ts';
+import { paymentRunViews } from './payment/run-view.ts';
+import { paymentViews } from './payment/view.ts';
 import { personResolvers } from './person/resolvers.ts';
 import { personViews } from './person/view.ts';
 import { planResolvers } from './plan/resolvers.ts';
@@ -20,8 +26,15 @@ import { planViews } from './plan/view.ts';
 import { openExecutor } from './read/execute.ts';
 import { scalars } from './read/scalar.ts';
 import { joinViews, moneyView } from './read/view.ts';
+import { returnResolvers } from './return/resolvers.ts';
+import { returnViews } from './return/view.ts';
 import { reviewResolvers } from './review/resolvers.ts';
 import { reviewViews } from './review/view.ts';
+import { spendingResolvers } from './spending/resolvers.ts';
+import { statementViews } from './spending/statement-view.ts';
+import { spendingViews } from './spending/view.ts';
+import { surplusResolvers } from './surplus/resolvers.ts';
+import { surplusViews } from './surplus/view.ts';
 
 const folder = new URL('../schema/', import.meta.url);
 
@@ -41,6 +54,14 @@ export const views = joinViews(
   packageViews,
   reviewViews,
   decisionViews,
+  spendingViews,
+  statementViews,
+  // A field of `Spend` is among them.
+  evidenceViews,
+  paymentViews,
+  paymentRunViews,
+  surplusViews,
+  returnViews,
   intakeViews,
 );
 
@@ -56,6 +77,12 @@ export function openCatalogue() {
       planResolvers,
       budgetResolvers,
       reviewResolvers,
+      evidenceResolvers,
+      spendingResolvers,
+      paymentResolvers,
+      surplusResolvers,
+      returnResolvers,
+      liveResolvers,
     ],
   });
   // What a scalar is stands in the SDL, whoever made its resolver.

@@ -8,6 +8,10 @@ const path = '/graphql';
 export const isGraphql = ({ url = '' }: IncomingMessage): boolean =>
   url === path || url.startsWith(`${path}?`);
 
+/** Whoever would rather have a stream says so first: some clients name it, last, with every operation. */
+export const wantsStream = ({ headers }: IncomingMessage): boolean =>
+  /^\s*text\/event-stream\b/i.test(headers.accept ?? '');
+
 /** What Apollo looks at: the rest of a request's headers is nobody's business behind this line. */
 const read = ['content-type', 'accept', 'apollo-require-preflight', 'x-apollo-operation-name'] as const;
 

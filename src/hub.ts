@@ -8,6 +8,7 @@ import { personas } from './demo/persona.ts';
 import { makePlace } from './demo/place.ts';
 import { askForSync } from './intake/request.ts';
 import { putOrganisation, putSource } from './intake/source.ts';
+import { verifyLedger } from './ledger/verify.ts';
 import { londonDay } from './platform/day.ts';
 import { startEmbeddedPostgres } from './platform/embedded.ts';
 import { type Environment, EnvironmentError, readEnvironment } from './platform/environment.ts';
@@ -26,6 +27,7 @@ const help = () => `npm run hub -- COMMAND
   source add CODE --kind NHS_FHIR|COUNCIL --organisation ODS --url URL --name NAME [--every SECONDS]
   organisation add CODE --kind ICB|COUNCIL|PROVIDER|OTHER --name NAME
   policy load FOLDER             takes up policy.csv, exclusion.csv and authorisation.csv of a commissioner
+  ledger verify                  recomputes every balance, and names the first row that does not fit
   migrate                        brings the database up to this version
   migrate new NAME               writes the SQL of a change of prisma/schema.prisma as a new migration`;
 
@@ -59,6 +61,15 @@ const commands: Record<string, Run> = {
             : `Wrote ${file}: read it.`,
         );
       } else throw usage('Say: migrate, or migrate new NAME.');
+    });
+  },
+
+  ledger: async ([word], _options, environment) => {
+    if (word !== 'verify') throw usage('Say: ledger verify');
+    await withPool(environment, async (pool) => {
+      const { transfers, accounts, fault } = await verifyLedger(pool);
+      say(`${transfers} transfers in ${accounts} accounts: ${fault ?? 'everything fits'}`);
+      if (fault !== null) process.exitCode = 1;
     });
   },
 

@@ -5,18 +5,21 @@ import type { AddressInfo } from 'node:net';
 import { ApolloServer, type ApolloServerOptionsWithGateway, type ApolloServerPlugin } from '@apollo/server';
 import { ApolloServerPluginCacheControlDisabled } from '@apollo/server/plugin/disabled';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
-import type { GraphQLSchema } from 'graphql';
+import { type GraphQLSchema, OperationTypeNode } from 'graphql';
 import type { SignIn } from './access/sign-in.ts';
 import { openAudit } from './audit/store.ts';
 import { openCatalogue } from './catalogue.ts';
-import { isGraphql, readRequest } from './graphql-request.ts';
+import { addEvidenceRoutes } from './evidence/route.ts';
+import { isGraphql, readRequest, wantsStream } from './graphql-request.ts';
+import { type LiveLimits, openLive } from './live/live.ts';
 import type { Database } from './platform/database.ts';
 import { londonDay } from './platform/day.ts';
 import { Fault } from './platform/fault.ts';
 import type { Log } from './platform/log.ts';
 import type { Metrics } from './platform/metric.ts';
-import { errorFor, isUnexpected } from './read/error.ts';
+import { asGraphQLError, errorFor, isUnexpected } from './read/error.ts';
 import { type Executor, JsonText, type ReadContext } from './read/execute.ts';
+import { addExportRoutes } from './return/export.ts';
 import type { CommandTools } from './write/command.ts';
 
 export interface HubOptions {
@@ -28,6 +31,8 @@ export interface HubOptions {
   tools: CommandTools;
   /** More routes, such as the demo's issuer. */
   extend?: (app: Express) => void;
+  /** Of live changes, where the usual ones do not do. */
+  live?: Partial<LiveLimits>;
 }
 
 export interface Hub {
@@ -50,6 +55,7 @@ export async function startHub(
   const { schema, executor } = openCatalogue();
   const audit = openAudit(database.recorder);
   const apollo = await startApollo(schema, executor, log);
+  const live = openLive({ ...options, audit, schema, executor, maxTokens, limits: options.live });
   let closing = false;
 
   const app = express();
@@ -101,6 +107,8 @@ export async function startHub(
     explorerHeaders,
     express.static(new URL('generated/explorer', import.meta.url).pathname),
   );
+  addEvidenceRoutes(app, { pool: database.pool, files: tools.files, signIn, audit, now });
+  addExportRoutes(app, { pool: database.pool, signIn, audit, now });
   options.extend?.(app);
 
   app.use((_req, res) => refuse(res, 404, new Fault('NOT_FOUND', 'There is nothing at this address.')));
@@ -114,8 +122,11 @@ export async function startHub(
 
   const server = createServer((req, res) => {
     res.setHeader('x-request-id', randomUUID());
-    if (isGraphql(req)) graphql(req, res).catch((error: unknown) => fail(error, res));
-    else app(req, res);
+    if (!isGraphql(req)) return void app(req, res);
+    const answered = wantsStream(req)
+      ? live.serve(req, res, async () => (await readRequest(req, maxBodyBytes)).body)
+      : graphql(req, res);
+    answered.catch((error: unknown) => fail(error, res));
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -127,6 +138,7 @@ export async function startHub(
     url: `http://localhost:${actualPort}`,
     async close() {
       closing = true;
+      await live.close();
       await apollo.stop();
       server.closeIdleConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -138,11 +150,13 @@ export async function startHub(
 async function startApollo(schema: GraphQLSchema, executor: Executor, log: Log) {
   const gateway: ApolloServerOptionsWithGateway<ReadContext>['gateway'] = {
     load: async () => ({
-      executor: ({ document, request, operation, operationName, context }) =>
-        executor.run(
+      executor: async ({ document, request, operation, operationName, context }) => {
+        if (operation?.operation === OperationTypeNode.SUBSCRIPTION) return { errors: [notAStream()] };
+        return executor.run(
           { document, operation, operationName: operationName ?? null, variables: request.variables ?? {} },
           context as ReadContext,
-        ),
+        );
+      },
     }),
     onSchemaLoadOrUpdate: (tell) => {
       tell({ apiSchema: schema, coreSupergraphSdl: '' });
@@ -174,6 +188,14 @@ async function startApollo(schema: GraphQLSchema, executor: Executor, log: Log) 
   await apollo.start();
   return apollo;
 }
+
+const notAStream = () =>
+  asGraphQLError(
+    new Fault(
+      'BAD_REQUEST',
+      'A subscription is answered with a stream: POST it with "Accept: text/event-stream".',
+    ),
+  );
 
 /** Every error in an answer carries the request's id; one that nobody expected is logged under it. */
 function tellRequest(log: Log): ApolloServerPlugin<ReadContext> {
@@ -221,21 +243,43 @@ const explorerHeaders: RequestHandler = (_req, res, next) => {
 const statusOf: Record<string, number> = {
   UNAUTHENTICATED: 401,
   NOT_FOUND: 404,
+  PERSON_NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
+  CHANGE_NOT_KEPT: 410,
+  CURSOR_INVALID: 400,
   BODY_TOO_LARGE: 413,
   BAD_REQUEST: 400,
   SIGN_IN_UNAVAILABLE: 503,
+  AUDIT_UNAVAILABLE: 503,
+  UNAVAILABLE: 503,
+  BUSY: 503,
+  DEADLINE: 503,
+  UPLOAD_NOT_VALID: 403,
+  UPLOAD_USED: 409,
+  UPLOAD_EXPIRED: 410,
+  EVIDENCE_EMPTY: 400,
+  EVIDENCE_TOO_LARGE: 413,
+  EVIDENCE_TYPE: 415,
+  EVIDENCE_INFECTED: 422,
+  SCANNER_UNAVAILABLE: 503,
+  FILE_STORE_UNAVAILABLE: 503,
 };
 
 const internal = 'INTERNAL_SERVER_ERROR';
 
-const faultOf = (error: unknown): Fault =>
-  error instanceof Fault ? error : new Fault(internal, 'Something went wrong here. Quote the request id.');
+/** What is no Fault is told as GraphQL tells it: the database does not answer, or a bug. */
+function faultOf(error: unknown): Fault {
+  if (error instanceof Fault) return error;
+  const { message, extensions } = errorFor(error);
+  return new Fault(String(extensions!.code), message, { retryable: extensions!.retryable === true });
+}
 
 const requestIdOf = (res: ServerResponse) => String(res.getHeader('x-request-id'));
 
 /** An answer in the shape of GraphQL's, for what never got as far as GraphQL. */
 function refuse(res: ServerResponse, status: number, { code, message, retryable }: Fault) {
   if (status === 401) res.setHeader('www-authenticate', 'Bearer');
+  if (status === 405) res.setHeader('allow', 'POST');
   if (status === 503) res.setHeader('retry-after', '5');
   const extensions = { code, retryable, requestId: requestIdOf(res) };
   res.statusCode = status;

@@ -3,7 +3,7 @@
  * county that has told its story as `npm start` does; the catalogue of errors has every code there is; and the policy of
  * the example loads.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,7 @@ import { tellStory } from '../src/demo/story.ts';
 import { addDays } from '../src/platform/day.ts';
 import { makeDemoDatabase } from './setup/database.ts';
 import { noon, today } from './setup/demo.ts';
+import { pdf } from './setup/document.ts';
 import { startTestHub, type TestHub } from './setup/hub.ts';
 
 const documentOf = (name: string) => readFileSync(new URL(`../docs/${name}`, import.meta.url), 'utf8');
@@ -23,45 +24,57 @@ const documentOf = (name: string) => readFileSync(new URL(`../docs/${name}`, imp
 const place = makePlace({ today });
 const everybody = personas(place);
 
+/** How many days it is later than at the first recipe. */
+let daysLater = 0;
+const now = () => new Date(noon().getTime() + daysLater * 86_400_000);
+
+/** Asks as one of the demo's people, who signed in just now. */
+async function ask(as: PersonaName, operation: string, variables: Record<string, unknown>) {
+  const iat = Math.floor(now().getTime() / 1_000);
+  const { data, errors } = await kit.ask(operation, variables, { ...everybody[as], iat, exp: iat + 600 });
+  expect(errors).toBeUndefined();
+  return data;
+}
+
 let kit: TestHub;
 beforeAll(async () => {
-  kit = await startTestHub({ database: await makeDemoDatabase(), now: noon });
-  await tellStory({
-    place,
-    today,
-    async ask(as, operation, variables) {
-      const { data, errors } = await kit.ask(operation, variables, { ...everybody[as] });
-      expect(errors).toBeUndefined();
-      return data;
-    },
-  });
+  kit = await startTestHub({ database: await makeDemoDatabase(), now });
+  await tellStory({ place, today, ask });
 });
 afterAll(() => kit.close());
 
 interface Recipe {
   name: string;
+  /** Of a file that is sent: the address, with placeholders. */
+  sendTo: string | undefined;
   operation: string;
   as: PersonaName;
   /** The code it is refused with, if it is one that shows a refusal. */
   refused: string | undefined;
   /** The recipe whose answer it gets again. */
   again: string | undefined;
+  daysLater: number;
   variables: string;
 }
 
-const block = /```graphql\n([\s\S]*?)```(?:\s*```json\n([\s\S]*?)```)?/g;
+const block = /```(graphql|sh)\n([\s\S]*?)```(?:\s*```json\n([\s\S]*?)```)?/g;
 
-const recipes: Recipe[] = [...documentOf('cookbook.md').matchAll(block)].map(([, operation, variables]) => {
-  const said = (line: RegExp) => line.exec(operation!)?.[1];
-  return {
-    name: said(/^(?:query|mutation) (\w+)/m)!,
-    operation: operation!,
-    as: said(/^# as (\S+)$/m) as PersonaName,
-    refused: said(/^# refused: (\w+)$/m),
-    again: said(/^# the same answer as (\w+)$/m),
-    variables: variables ?? '{}',
-  };
-});
+const recipes: Recipe[] = [...documentOf('cookbook.md').matchAll(block)].map(
+  ([, language, operation, variables]) => {
+    const said = (line: RegExp) => line.exec(operation!)?.[1];
+    const isFile = language === 'sh';
+    return {
+      name: said(isFile ? /^# (\w+)$/m : /^(?:query|mutation) (\w+)/m)!,
+      sendTo: isFile ? said(/localhost:4000(\S+)"$/m)! : undefined,
+      operation: operation!,
+      as: (said(/^# as (\S+)$/m) ?? 'person') as PersonaName,
+      refused: said(/^# refused: (\w+)$/m),
+      again: said(/^# the same answer as (\w+)$/m),
+      daysLater: Number(said(/^# (\d+) days later$/m) ?? 0),
+      variables: variables ?? '{}',
+    };
+  },
+);
 
 /** What was sent and what came back, by the name of the operation. */
 const told = new Map<string, { variables: unknown; data: unknown; answeredAt: string }>();
@@ -74,7 +87,7 @@ function within(value: unknown, path: string[]): unknown {
 function meant(text: string): unknown {
   if (text === 'new key') return crypto.randomUUID();
   const [, sign, days] = /^today(?: ([+-]) (\d+) days)?$/.exec(text) ?? [];
-  if (text.startsWith('today')) return addDays(today, Number(`${sign ?? ''}${days ?? 0}`));
+  if (text.startsWith('today')) return addDays(today, daysLater + Number(`${sign ?? ''}${days ?? 0}`));
   const [name, ...path] = text.split('.');
   const before = told.get(name!);
   const found =
@@ -87,23 +100,48 @@ function meant(text: string): unknown {
   return found;
 }
 
+const whole = /^\{([^{}]+)\}$/;
+const inside = /\{([^{}]+)\}/g;
+
+/** A text that is one placeholder is what that stands for; within a longer text it is put in. */
+const filled = (text: string): unknown =>
+  whole.test(text)
+    ? meant(whole.exec(text)![1]!)
+    : text.replace(inside, (_found, placeholder: string) => String(meant(placeholder)));
+
 const variablesOf = ({ variables }: Recipe): Record<string, unknown> =>
-  JSON.parse(variables, (_key, value) => {
-    const [, placeholder] = (typeof value === 'string' && /^\{(.+)\}$/.exec(value)) || [];
-    return placeholder === undefined ? value : meant(placeholder);
-  });
+  JSON.parse(variables, (_key, value) => (typeof value === 'string' ? filled(value) : value));
+
+/** Sends a file as the cookbook's curl does. */
+async function sendFile(address: string) {
+  const body = new Uint8Array(pdf('a receipt'));
+  const response = await fetch(`http://127.0.0.1:${kit.hub.port}${filled(address)}`, { method: 'PUT', body });
+  expect(response.status).toBe(201);
+  return response.json();
+}
 
 describe('the cookbook', () => {
   test('names every operation once, and says as whom', () => {
     expect(recipes.length).toBeGreaterThan(20);
     expect(new Set(recipes.map(({ name }) => name)).size).toBe(recipes.length);
-    expect(recipes.filter(({ as }) => !(as in everybody)).map(({ name }) => name)).toEqual([]);
+    expect(
+      recipes
+        .filter(
+          ({ as, operation, sendTo }) =>
+            !(as in everybody) || (sendTo === undefined && !/^# as /m.test(operation)),
+        )
+        .map(({ name }) => name),
+    ).toEqual([]);
   });
 
   test.each(recipes.map((recipe) => [recipe.name, recipe] as const))('%s', async (name, recipe) => {
+    daysLater += recipe.daysLater;
+    if (recipe.sendTo !== undefined) {
+      told.set(name, { variables: {}, data: await sendFile(recipe.sendTo), answeredAt: now().toISOString() });
+      return;
+    }
     const variables = variablesOf(recipe);
-    const { data, errors } = await kit.ask(recipe.operation, variables, { ...everybody[recipe.as] });
-    expect(errors).toBeUndefined();
+    const data = await ask(recipe.as, recipe.operation, variables);
     for (const [field, part] of Object.entries<{ userErrors?: { code: string }[] }>(data)) {
       expect(part, field).not.toBeNull();
       if (part.userErrors === undefined) continue;
@@ -133,6 +171,62 @@ describe('the cookbook', () => {
     });
     expect(of('Policy', 'then.policy')).not.toEqual(of('Policy', 'now.policy'));
   });
+
+  test('leads where it says: money paid in, spent by three verdicts, shown, asked back, accounted for', () => {
+    const of = (name: string, path: string) => within(told.get(name)!.data, path.split('.'));
+    expect(of('PayWeekly', 'setPaymentSchedule.schedule')).toMatchObject({
+      frequency: 'FOUR_WEEKLY',
+      payWhen: 'IN_ADVANCE',
+      inAdvanceDays: 14,
+      grossOrNet: 'NET',
+      instructions: {
+        nodes: [
+          { status: 'APPROVED', amount: { amount: '1240.00' }, contribution: { formatted: '£120.00' } },
+        ],
+      },
+    });
+    expect(of('PayOnce', 'setPaymentSchedule.schedule.instructions.nodes.0.status')).toBe('DRAFT');
+    expect(of('SetAccount', 'setPayeeAccount.account.accountNumber')).not.toContain('12345678');
+    expect(of('SendRun', 'createPaymentRun.run')).toMatchObject({ count: 1, amount: { amount: '2750.00' } });
+    expect(of('ConfirmRun', 'confirmPayments.run')).toMatchObject({
+      unconfirmed: 0,
+      instructions: { nodes: [{ status: 'PAID' }] },
+    });
+    expect(of('SpendAsAgreed', 'recordSpend.spend')).toMatchObject({ state: 'INSIDE_PLAN', findings: [] });
+    expect(of('SpendUnplanned', 'recordSpend.spend')).toMatchObject({
+      state: 'NEEDS_LOOK',
+      findings: [{ code: 'NOT_IN_PLAN' }],
+    });
+    expect(of('SpendExcluded', 'recordSpend.spend')).toMatchObject({
+      state: 'REFUSED',
+      findings: [{ code: 'EXCLUDED_ITEM', source: 'ICB', exclusion: 'Tobacco' }],
+      paidBy: [],
+    });
+    expect(of('ToLookAt', 'spendsToLookAt.nodes')).toContainEqual(
+      expect.objectContaining({ id: of('SpendUnplanned', 'recordSpend.spend.id') }),
+    );
+    expect(of('AcceptSpend', 'acceptSpend.spend.state')).toBe('ACCEPTED');
+    expect(of('MyStatement', 'person.asWasKnown.total.closing')).not.toEqual(
+      of('MyStatement', 'person.statement.total.closing'),
+    );
+    expect(of('ImportStatement', 'importStatement.statement')).toMatchObject({ matched: 3, unmatched: 2 });
+    expect(of('MatchLine', 'matchBankLine')).toMatchObject({
+      bankLine: { state: 'MATCHED' },
+      spend: { state: 'INSIDE_PLAN', lineKey: 'basketball' },
+    });
+    expect(of('SetLineAside', 'setAsideBankLine.bankLine')).toMatchObject({
+      state: 'SET_ASIDE',
+      statement: { unmatched: 0, setAside: 1 },
+    });
+    const shown = of('AttachReceipt', 'attachEvidence.spend.evidence') as { satisfies: object[] }[];
+    expect(shown).toHaveLength(1);
+    // One receipt, for both whose money it was.
+    expect(shown[0]!.satisfies).toHaveLength(2);
+    expect(of('NoticeReclaim', 'noticeReclaim.reclaim.law')).toContain('regulation 15');
+    expect(of('RecordRepayment', 'recordRepayment.reclaim.status')).toBe('REPAID');
+    expect(of('QueryLine', 'queryReturnLine.financialReturn.status')).toBe('QUERIED');
+    expect(of('AcceptAsCouncil', 'acceptReturn.financialReturn.status')).toBe('ACCEPTED');
+  });
 });
 
 /** The codes in a section of the catalogue: the first cells of its tables. */
@@ -145,7 +239,7 @@ function codesIn(section: string): string[] {
 }
 
 const valuesOf = async (type: string): Promise<string[]> => {
-  const { data } = await kit.ask('query ($type: String!) { __type(name: $type) { enumValues { name } } }', {
+  const data = await ask('person', 'query ($type: String!) { __type(name: $type) { enumValues { name } } }', {
     type,
   });
   return data.__type.enumValues.map(({ name }: { name: string }) => name);
@@ -158,6 +252,19 @@ describe('the catalogue of errors', () => {
   ])('has each %s once, and none besides', async (type, section) => {
     const codes = codesIn(section);
     expect([...codes].sort()).toEqual((await valuesOf(type)).sort());
+  });
+
+  test('has what is said at the addresses for files', async () => {
+    const listed = codesIn('Files in and out');
+    const where = ['evidence', 'platform', 'return'].map(
+      (room) => new URL(`../src/${room}/`, import.meta.url),
+    );
+    const spoken = ['route.ts', 'upload.ts', 'type.ts', 'file.ts', 'scan.ts', 'export.ts'].flatMap((name) => {
+      const file = where.map((room) => new URL(name, room)).find((path) => existsSync(path))!;
+      return [...readFileSync(file, 'utf8').matchAll(/new Fault\(\s*'(\w+)'/g)].map(([, code]) => code!);
+    });
+    expect(spoken.length).toBeGreaterThan(10);
+    expect(spoken.filter((code) => !listed.includes(code))).toEqual([]);
   });
 
   test('has what the command line says', () => {

@@ -22,6 +22,7 @@ describe('the environment', () => {
       oidcAudience: 'tandem',
       logLevel: 'info',
       dataDir: './.data',
+      evidence: { folder: '.data/evidence' },
     });
   });
 
@@ -42,6 +43,13 @@ describe('the environment', () => {
       OIDC_AUDIENCE: 'urn:tandem',
       LOG_LEVEL: 'debug',
       DATA_DIR: '/var/lib/tandem',
+      EVIDENCE_SECRET: 'x'.repeat(32),
+      CLAMD_URL: 'tcp://clamav:3310',
+      EVIDENCE_S3_ENDPOINT: 'http://minio:9000',
+      EVIDENCE_S3_BUCKET: 'tandem-evidence',
+      EVIDENCE_S3_REGION: 'eu-west-2',
+      EVIDENCE_S3_ACCESS_KEY_ID: 'id',
+      EVIDENCE_S3_SECRET_ACCESS_KEY: 'secret',
       PATH: '/bin',
     };
     expect(readEnvironment(env)).toEqual({
@@ -53,6 +61,18 @@ describe('the environment', () => {
       oidcAudience: 'urn:tandem',
       logLevel: 'debug',
       dataDir: '/var/lib/tandem',
+      evidence: {
+        folder: '/var/lib/tandem/evidence',
+        secret: 'x'.repeat(32),
+        clamd: { host: 'clamav', port: 3310 },
+        s3: {
+          endpoint: 'http://minio:9000',
+          bucket: 'tandem-evidence',
+          region: 'eu-west-2',
+          accessKeyId: 'id',
+          secretAccessKey: 'secret',
+        },
+      },
     });
   });
 
@@ -83,8 +103,25 @@ describe('the environment', () => {
     ['OIDC_AUDIENCE', 'two words'],
     ['DATA_DIR', 'file:///var/lib/tandem'],
     ['DATABASE_URL', 'postgresql://host:notaport/db'],
+    ['EVIDENCE_SECRET', 'hunter2'],
+    ['CLAMD_URL', 'http://clamav:3310'],
+    ['CLAMD_URL', 'tcp://clamav'],
+    ['CLAMD_URL', 'clamav:3310'],
   ])('refuses %s set to %s', (name, value) => {
     expect(problemsOf({ [name]: value })).toMatch(new RegExp(`^${name}: found `));
+  });
+
+  test('describes an S3 store whole or not at all, and says so beside every other problem', () => {
+    const env = { PORT: 'x', EVIDENCE_S3_BUCKET: 'b/c', EVIDENCE_S3_SECRET_ACCESS_KEY: 'hunter2' };
+    const problems = problemsOf(env).split('\n');
+    expect(problems).toEqual([
+      expect.stringMatching(/^PORT: found /),
+      expect.stringMatching(/^EVIDENCE_S3_BUCKET: found /),
+      'EVIDENCE_S3_ENDPOINT: missing; set all of EVIDENCE_S3_*, or none',
+      'EVIDENCE_S3_REGION: missing; set all of EVIDENCE_S3_*, or none',
+      'EVIDENCE_S3_ACCESS_KEY_ID: missing; set all of EVIDENCE_S3_*, or none',
+    ]);
+    expect(problems.join()).not.toContain('hunter2');
   });
 
   test('lets an issuer on this machine speak plain http', () => {

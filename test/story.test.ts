@@ -1,9 +1,9 @@
 /** The demo's story, told at the door as `npm start` tells it. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { PersonaName } from '../src/demo/persona.ts';
-import { personas } from '../src/demo/persona.ts';
+import type { Ask } from '../src/demo/give.ts';
+import { type PersonaName, personas } from '../src/demo/persona.ts';
 import { founding, makePlace } from '../src/demo/place.ts';
-import { type Ask, tellStory } from '../src/demo/story.ts';
+import { tellStory } from '../src/demo/story.ts';
 import { makeDemoDatabase } from './setup/database.ts';
 import { noon, today } from './setup/demo.ts';
 import { startTestHub, type TestHub } from './setup/hub.ts';
@@ -53,4 +53,68 @@ test('the county agrees one plan, one budget, one split and one review, and no s
   expect(person.nextReviews.joint).not.toBeNull();
   for (const { because } of person.nextReviews.duties) expect(because).toMatch(/\d{4}/);
   expect(await tellStory({ ask, place, today })).toBe(false);
+});
+
+test('its money is set to be paid, spent and looked at, shown by the bank, and asked for once by both funders', async () => {
+  const { person } = (await ask(
+    'care-coordinator',
+    `query ($n: NHSNumber!) { person(nhsNumber: $n) {
+      budgets { kind
+        payeeAccounts { status portion { management } }
+        paymentSchedules { source frequency grossOrNet inAdvanceDays status from
+          instructions(first: 5) { nodes { from status amount { amount } contribution { amount } } } }
+        spends(first: 10) { nodes { what state findings { code source citation } paidBy { source } words } } }
+      bankStatements(first: 5) { nodes { matched unmatched difference { amount }
+        lines(first: 5, state: UNMATCHED) { nodes { amount { amount } } } } }
+      returns(first: 5) { nodes { status dueOn receivers { organisation { code } } statement { total { spent { amount } } } } } } }`,
+    { n: place.people[founding.irisHolloway]!.nhsNumber },
+    // biome-ignore lint/suspicious/noExplicitAny: a test reads what it asked for
+  )) as any;
+  const integrated = person.budgets.find(({ kind }: { kind: string }) => kind === 'INTEGRATED');
+  expect(integrated.payeeAccounts).toEqual([
+    { status: 'WAITING', portion: { management: 'MANAGED_ACCOUNT' } },
+  ]);
+  // Each funder pays as its own policy says; what the adult contributes is never set against NHS money.
+  const [council, nhs] = ['COUNCIL', 'ICB'].map((of) =>
+    integrated.paymentSchedules.find(({ source }: { source: string }) => source === of),
+  );
+  expect(council).toMatchObject({ frequency: 'FOUR_WEEKLY', grossOrNet: 'NET', inAdvanceDays: 14 });
+  expect(council.instructions.nodes[0]).toMatchObject({ status: 'APPROVED' });
+  expect(Number(council.instructions.nodes[0].contribution.amount)).toBeGreaterThan(0);
+  expect(nhs).toMatchObject({ frequency: 'MONTHLY', grossOrNet: 'GROSS', inAdvanceDays: 0 });
+  expect(nhs.instructions.nodes.at(-1)).toMatchObject({
+    status: 'APPROVED',
+    contribution: { amount: '0.00' },
+  });
+  expect(nhs.from > today).toBe(true);
+
+  const byState = Object.fromEntries(
+    integrated.spends.nodes.map((spend: { state: string }) => [spend.state, spend]),
+  );
+  expect(Object.keys(byState).sort()).toEqual(['ACCEPTED', 'INSIDE_PLAN', 'REFUSED']);
+  expect(byState.INSIDE_PLAN).toMatchObject({ findings: [] });
+  expect(byState.INSIDE_PLAN.paidBy.map(({ source }: { source: string }) => source).sort()).toEqual([
+    'CLIENT_CONTRIBUTION',
+    'COUNCIL',
+    'ICB',
+  ]);
+  expect(byState.ACCEPTED).toMatchObject({ findings: [{ code: 'NOT_IN_PLAN' }] });
+  expect(byState.REFUSED).toMatchObject({ findings: [{ code: 'EXCLUDED_ITEM', source: 'ICB' }], paidBy: [] });
+
+  // What the bank has and the ledger has not is the one line that waits.
+  expect(person.bankStatements.nodes).toEqual([
+    {
+      matched: 2,
+      unmatched: 1,
+      difference: { amount: '-11.20' },
+      lines: { nodes: [{ amount: { amount: '-11.20' } }] },
+    },
+  ]);
+  expect(person.returns.nodes).toHaveLength(1);
+  const [due] = person.returns.nodes;
+  expect(due).toMatchObject({ status: 'DUE' });
+  expect(
+    due.receivers.map(({ organisation }: { organisation: { code: string } }) => organisation.code).sort(),
+  ).toEqual(['999', 'QWN']);
+  expect(Number(due.statement.total.spent.amount)).toBeGreaterThan(0);
 });

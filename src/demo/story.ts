@@ -1,17 +1,11 @@
 /**
  * What the two sides of the made-up county have agreed in the hub itself: told through its API, each command by whoever
- * would give it, so that a newcomer finds a joint plan, an integrated budget, a funding split, a joint review and a
- * decision to look at.
+ * would give it, so that a newcomer finds a joint plan, an integrated budget, a funding split, a joint review, a decision
+ * and the budget's money to look at.
  */
-import type { PersonaName } from './persona.ts';
+import { type Ask, gbp, giver } from './give.ts';
+import { tellMoney } from './money-story.ts';
 import { founding, type Place, wenshire } from './place.ts';
-
-/** Sends an operation as one of the demo's people and gives its data. @throws when the API answers with errors */
-export type Ask = (
-  as: PersonaName,
-  operation: string,
-  variables: Record<string, unknown>,
-) => Promise<Record<string, unknown>>;
 
 interface Money {
   amount: string;
@@ -30,10 +24,6 @@ interface FundingLine {
   amount: Money;
 }
 
-type Told = Record<string, { id: string; version: number; portions?: { id: string }[] } | null> & {
-  userErrors: { code: string; message: string }[];
-};
-
 const allTests = [
   'NEEDS_MET',
   'AMOUNT_COVERS_FULL_COST',
@@ -41,8 +31,6 @@ const allTests = [
   'RISKS_MANAGED',
   'SAFEGUARDING_AND_CAPACITY',
 ];
-
-const gbp = (amount: string) => ({ amount });
 
 /** Told once: where it was begun, it is left as it stands. False when it was. */
 export async function tellStory({
@@ -68,22 +56,7 @@ export async function tellStory({
     iris.budgets.some(({ kind }) => kind === 'INTEGRATED');
   if (begun) return false;
 
-  /** Gives a command that must succeed, and the object its payload shows. */
-  async function give(as: PersonaName, command: string, shown: string, input: Record<string, unknown>) {
-    const type = `${command[0]!.toUpperCase()}${command.slice(1)}Input`;
-    const selection =
-      { budget: 'id version portions { id }', review: 'id', concern: 'id' }[shown] ?? 'id version';
-    const data = await ask(
-      as,
-      `mutation ($input: ${type}!) { ${command}(input: $input) { ${shown} { ${selection} } userErrors { code message } } }`,
-      { input: { idempotencyKey: crypto.randomUUID(), ...input } },
-    );
-    const told = data[command] as Told;
-    const [error] = told.userErrors;
-    if (error !== undefined) throw new Error(`${command}: ${error.code}: ${error.message}`);
-    return told[shown]!;
-  }
-
+  const give = giver(ask);
   const inForce = iris.budgets.filter(({ status }) => status === 'ACTIVE');
   const lines = inForce.flatMap((budget) => budget.fundingLines);
   const total = (of: (line: FundingLine) => boolean) =>
@@ -91,7 +64,7 @@ export async function tellStory({
       lines.filter(of).reduce((sum, { amount }) => sum + Math.round(Number(amount.amount) * 100), 0) / 100
     ).toFixed(2);
 
-  let budget = await give('care-coordinator', 'proposeBudget', 'budget', {
+  let budget = await give('care-coordinator', 'proposeBudget', 'budget { id version portions { id } }', {
     personId: iris.id,
     kind: 'INTEGRATED',
     from: today,
@@ -114,28 +87,28 @@ export async function tellStory({
   });
   const portionId = budget.portions![0]!.id;
 
-  let plan = await give('care-coordinator', 'draftPlan', 'plan', {
+  let plan = await give('care-coordinator', 'draftPlan', 'plan { id version }', {
     personId: iris.id,
     title: 'Staying at home with my own team',
     ...(iris.plan === null ? {} : { basedOnPlanId: iris.plan.id }),
   });
-  plan = await give('social-worker', 'editPlan', 'plan', {
+  plan = await give('social-worker', 'editPlan', 'plan { id version }', {
     planId: plan.id,
     expectedVersion: plan.version,
     ...irisPlan(portionId),
   });
-  const concern = await give('care-coordinator', 'raiseConcern', 'concern', {
+  const concern = await give('care-coordinator', 'raiseConcern', 'concern { id }', {
     planId: plan.id,
     lineKey: 'singing',
     text: 'There is little research on singing for distress. What tells us that it helps her?',
   });
-  await give('social-worker', 'answerConcern', 'concern', {
+  await give('social-worker', 'answerConcern', 'concern { id }', {
     concernId: concern.id,
     answer:
       'On days with music her team writes down half as many episodes of distress. We count them until the review.',
   });
   // A concern and its answer are changes of the plan too.
-  plan = await give('care-coordinator', 'proposePlan', 'plan', {
+  plan = await give('care-coordinator', 'proposePlan', 'plan { id version }', {
     planId: plan.id,
     expectedVersion: plan.version + 2,
   });
@@ -144,10 +117,14 @@ export async function tellStory({
     ['care-coordinator', allTests],
     ['social-worker', allTests],
   ] as const) {
-    plan = await give(as, 'agreePlan', 'plan', { planId: plan.id, expectedVersion: plan.version, tests });
+    plan = await give(as, 'agreePlan', 'plan { id version }', {
+      planId: plan.id,
+      expectedVersion: plan.version,
+      tests,
+    });
   }
 
-  budget = await give('care-coordinator', 'decideFundingSplit', 'budget', {
+  budget = await give('care-coordinator', 'decideFundingSplit', 'budget { id version }', {
     budgetId: budget.id,
     expectedVersion: budget.version,
     basis: 'PERCENT',
@@ -162,16 +139,16 @@ export async function tellStory({
     ],
   });
   for (const as of ['care-coordinator', 'social-worker'] as const) {
-    budget = await give(as, 'signOffBudget', 'budget', {
+    budget = await give(as, 'signOffBudget', 'budget { id version }', {
       budgetId: budget.id,
       expectedVersion: budget.version,
     });
   }
-  await give('social-worker', 'releaseBudget', 'budget', {
+  await give('social-worker', 'releaseBudget', 'budget { id version }', {
     budgetId: budget.id,
     expectedVersion: budget.version,
   });
-  await give('social-worker', 'holdReview', 'review', {
+  await give('social-worker', 'holdReview', 'review { id }', {
     personId: iris.id,
     kind: 'JOINT',
     heldOn: today,
@@ -179,13 +156,14 @@ export async function tellStory({
     outcome: 'Both budgets go on, as one',
     outcomesAchieved: 'Partially Met',
   });
+  await tellMoney({ ask, give, today, personId: iris.id, budgetId: budget.id, portionId });
 
   const { person: daniel } = (await ask(
     'care-coordinator',
     `query ($nhsNumber: NHSNumber!) { person(nhsNumber: $nhsNumber) { id budgets { id kind } } }`,
     { nhsNumber: place.people[founding.danielOkafor]!.nhsNumber },
   )) as { person: Found };
-  const decision = await give('care-coordinator', 'recordDecision', 'decision', {
+  const decision = await give('care-coordinator', 'recordDecision', 'decision { id version }', {
     personId: daniel.id,
     kind: 'LEFT_OUT',
     what: 'A second powered wheelchair, for basketball',
@@ -193,7 +171,7 @@ export async function tellStory({
     budgetId: daniel.budgets.find(({ kind }) => kind === 'PERSONAL_HEALTH_BUDGET')?.id,
     decidedOn: today,
   });
-  await give('person', 'requestReconsideration', 'decision', {
+  await give('person', 'requestReconsideration', 'decision { id version }', {
     decisionId: decision.id,
     expectedVersion: decision.version,
     words: 'The club lends it on Thursdays only, and it does not fit me.',

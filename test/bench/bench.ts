@@ -5,7 +5,8 @@
  * --people N      how many people the database holds (100000)
  * --seconds S     how long a round takes (5)
  * --rounds N      rounds of each, alternating (5)
- * --only a,b      record, slim, caseload, sync
+ * --only a,b      record, slim, caseload, sync, ledger, statement, balance, payrun
+ * --schedules N   how many people a month's payments are made to (140000)
  * --keep DIR      makes the database there and leaves it, or takes the one that is there
  * --no-peer       without PostGraphile
  * --json          prints the figures alone, as JSON
@@ -18,6 +19,8 @@ import pg from 'pg';
 import { migrate } from '../../prisma/migrate.ts';
 import { startEmbeddedPostgres } from '../../src/platform/embedded.ts';
 import { countPeople, makePeople } from './data.ts';
+import { measureMoney } from './money.ts';
+import { measurePayrun } from './payrun.ts';
 import { measureReads, type Question } from './reads.ts';
 import { measureSync } from './sync.ts';
 
@@ -26,7 +29,8 @@ const { values: given } = parseArgs({
     people: { type: 'string', default: '100000' },
     seconds: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '5' },
-    only: { type: 'string', default: 'record,slim,caseload,sync' },
+    only: { type: 'string', default: 'record,slim,caseload,sync,ledger,statement,balance,payrun' },
+    schedules: { type: 'string', default: '140000' },
     keep: { type: 'string' },
     'no-peer': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
@@ -42,6 +46,8 @@ const postgres = await startEmbeddedPostgres({ dataDir });
 try {
   await migrate(postgres.url);
   const client = new pg.Client({ connectionString: postgres.url });
+  // What broke is told by whoever asked, and not by the server that ends after it.
+  client.on('error', () => {});
   await client.connect();
   const { rows } = await client.query('show server_version');
   tell(
@@ -51,7 +57,8 @@ try {
     only.includes(question),
   );
   const held = await countPeople(client);
-  if (questions.length === 0) tell('Nobody is made: the intake has a database of its own');
+  if (questions.length === 0)
+    tell('Nobody is made here: the intake and the money have databases of their own');
   else if (held === 0) {
     const begin = performance.now();
     await makePeople(client, people);
@@ -60,19 +67,23 @@ try {
     throw new Error(`The database in ${dataDir} holds ${held} people, not ${people}`);
   await client.end();
 
+  const measured = {
+    url: postgres.url,
+    dataDir,
+    only,
+    people,
+    seconds: Number(given.seconds),
+    rounds: Number(given.rounds),
+    tell,
+  };
   const results = {
     ...(questions.length > 0 &&
-      (await measureReads({
-        url: postgres.url,
-        dataDir,
-        questions,
-        seconds: Number(given.seconds),
-        rounds: Number(given.rounds),
-        withPeer: !given['no-peer'],
-        tell,
-      }))),
-    ...(only.includes('sync') && {
-      sync: await measureSync({ url: postgres.url, rounds: Number(given.rounds), people, tell }),
+      (await measureReads({ ...measured, questions, withPeer: !given['no-peer'] }))),
+    ...(only.includes('sync') && { sync: await measureSync(measured) }),
+    ...(['ledger', 'statement', 'balance'].some((one) => only.includes(one)) &&
+      (await measureMoney(measured))),
+    ...(only.includes('payrun') && {
+      payrun: await measurePayrun({ ...measured, schedules: Number(given.schedules) }),
     }),
   };
   if (given.json) console.log(JSON.stringify(results));

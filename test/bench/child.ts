@@ -9,6 +9,8 @@ export interface Child<Hello> {
   hello: Hello;
   ask<Answer>(message: object): Promise<Answer>;
   stop(): Promise<void>;
+  /** At once, whatever it is at; a question that is open fails. */
+  kill(): Promise<void>;
 }
 
 /** Runs `file` by this Node through tsx, or by the Node given as it is. */
@@ -32,6 +34,12 @@ export async function startChild<Hello>(
       if (!child.connected) return;
       const gone = once(child, 'exit');
       child.disconnect();
+      await gone;
+    },
+    kill: async () => {
+      if (child.exitCode !== null) return;
+      const gone = once(child, 'exit');
+      child.kill('SIGKILL');
       await gone;
     },
   };

@@ -12,7 +12,11 @@ const charity = 'BENCHCHAR';
 /** Of how many people the charity manages the account. */
 const charityPeople = 80;
 
-export async function makePeople(client: pg.Client, people: number): Promise<void> {
+export async function makePeople(
+  client: pg.Client,
+  people: number,
+  { transfersEach = 30 } = {},
+): Promise<void> {
   await client.query('begin');
   await client.query(`set local work_mem = '256MB'; set local maintenance_work_mem = '512MB'`);
   await makeSources(client);
@@ -23,8 +27,10 @@ export async function makePeople(client: pg.Client, people: number): Promise<voi
   await client.query(cast, [people]);
   for (const statement of [...records, ...budgets]) await client.query(statement);
   await client.query('alter table ledger_transfer disable trigger ledger_transfer_posted');
-  await client.query(transfers);
+  await client.query('alter table ledger_account disable trigger ledger_account_balance_kept');
+  await client.query(transfers, [transfersEach]);
   await client.query(balances);
+  await client.query('alter table ledger_account enable trigger ledger_account_balance_kept');
   await client.query('alter table ledger_transfer enable trigger ledger_transfer_posted');
   for (const { back } of taken) await client.query(back);
   await client.query('drop table cast_member, cast_budget');
@@ -171,7 +177,7 @@ const budgets = [
   `insert into ledger_account (person_id, budget_id, source, kind, organisation_id)
    select b.person_id, b.id, f.source, k.kind, case when k.kind = 'FUNDER' then f.organisation_id end
      from cast_budget b join funding_line f on f.budget_id = b.id
-    cross join unnest(enum_range(null::ledger_account_kind)) as k(kind) order by n`,
+    cross join unnest('{FUNDER, HELD, COMMITTED, SPENT}'::ledger_account_kind[]) as k(kind) order by n`,
 ];
 
 /**
@@ -187,7 +193,7 @@ select t.person_id, t.budget_id, a.id, z.id, t.kind::transfer_kind, t.source, t.
                  ::funding_source as source,
                case when m.kind = 'PAID_IN' then 60000 else 20000 + n * k % 30000 end as pence,
                date '2025-04-05' + k * 18 + (n % 18)::int as effective_on, 't' || k as external_id
-          from cast_budget b cross join generate_series(1, 30) as k
+          from cast_budget b cross join generate_series(1, $1::int) as k
          cross join lateral (values (k % 2 = 1, 'PAID_IN', 'FUNDER', 'HELD', 'Four-weekly payment'),
                                     (k % 2 = 0 and k < 30, 'SPENT', 'HELD', 'SPENT', 'Wages of personal assistant'),
                                     (k = 30, 'COMMITTED', 'HELD', 'COMMITTED', 'Payroll due'))

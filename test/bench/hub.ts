@@ -1,6 +1,9 @@
 /** The hub as a process of its own, as it runs in production: sign-in, scope and audit on. Told by `fork`'s messages. */
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { openSignIn } from '../../src/access/sign-in.ts';
 import { openDatabase } from '../../src/platform/database.ts';
+import { openFiles } from '../../src/platform/file.ts';
 import { openLog } from '../../src/platform/log.ts';
 import { openMetrics } from '../../src/platform/metric.ts';
 import { startHub } from '../../src/server.ts';
@@ -16,12 +19,14 @@ const hub = await startHub(
     log: openLog('error', process.stderr),
     metrics: openMetrics({ statementsSent: database.reader.sent }),
     now,
-    tools: { prisma: database.prisma },
+    tools: { prisma: database.prisma, files: openFiles({ folder: join(tmpdir(), 'tandem-bench-files') }) },
   },
   { host: '127.0.0.1', port: 0 },
 );
 process.on('message', () => {
+  const { user, system } = process.cpuUsage();
   process.send?.({
+    cpuMs: (user + system) / 1000,
     statements: database.reader.sent() + database.recorder.sent(),
     rssMb: process.memoryUsage.rss() / 2 ** 20,
   });

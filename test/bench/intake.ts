@@ -274,7 +274,7 @@ const merges: Record<Kind, string[]> = {
        join budget b on b.link_id = l.id and b.external_id = c.budget
       cross join lateral (values ('HELD'::ledger_account_kind),
                                  (case c.kind when 'PAID_IN' then 'FUNDER' else 'SPENT' end::ledger_account_kind)) as leg(kind)
-     on conflict (budget_id, source, kind) do nothing`,
+     on conflict (budget_id, source, kind, portion_id, category) do nothing`,
     `insert into ledger_transfer (person_id, budget_id, from_account_id, to_account_id, kind, source, pence,
                                   effective_on, description, external_id)
      select l.person_id, b.id, a.id, z.id, c.kind, c.source, c.pence, c.effective_on, c.description, c.external_id

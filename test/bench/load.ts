@@ -2,6 +2,7 @@
  * The load generator, a process of its own: keeps a number of connections busy, one request at a time on each, with a
  * random question every time. It speaks HTTP on bare sockets, so as to leave the machine to what is measured.
  */
+import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 
 export interface Target {
@@ -13,6 +14,8 @@ export interface Target {
   body: { before: string; after: string } | null;
   /** Of which one is picked for each request, as it stands in the path or in the body. */
   questions: string[];
+  /** Stands in the question where each request has a key of its own. */
+  key?: string;
   /** How an answer begins that is one; anything else counts as a failure. */
   answer: string;
 }
@@ -56,8 +59,9 @@ async function run(target: Target, { seconds, connections }: Round): Promise<Mea
   return { requests: latencies.length, seconds: took, ...total, p50Ms: quantile(0.5), p99Ms: quantile(0.99) };
 }
 
-function requestOf({ path, headers, body, questions }: Target): string {
-  const question = questions[Math.floor(Math.random() * questions.length)]!;
+function requestOf({ path, headers, body, questions, key }: Target): string {
+  const picked = questions[Math.floor(Math.random() * questions.length)]!;
+  const question = key === undefined ? picked : picked.replace(key, randomUUID());
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   if (body === null) return `GET ${path}${question} HTTP/1.1\r\nhost: localhost\r\n${head.join('')}\r\n`;
   const text = `${body.before}${question}${body.after}`;

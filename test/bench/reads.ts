@@ -1,16 +1,14 @@
 /** The record and the caseload: the hub, the floor and PostGraphile, asked in turns. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { isDeepStrictEqual, promisify } from 'node:util';
 import pg from 'pg';
-import { demoDocuments, demoToken, openDemoKey } from '../../src/demo/issuer.ts';
 import { type Child, startChild } from './child.ts';
 import { icb } from './data.ts';
 import { median, rounded } from './figure.ts';
+import { audience, startIssuer } from './issuer.ts';
 import type { Measured, Round, Target } from './load.ts';
 import { hubDocuments, peerCursorDocument, peerDocuments } from './operation.ts';
 
@@ -46,7 +44,6 @@ const warmUp = 2;
 const compared = 50;
 /** How many places of the caseload are asked for, spread evenly over all of it. */
 const places = 200;
-const audience = 'bench';
 
 export async function measureReads(options: Options): Promise<Partial<Record<Question, ReadFigures>>> {
   const { url, dataDir, withPeer, tell } = options;
@@ -55,7 +52,7 @@ export async function measureReads(options: Options): Promise<Partial<Record<Que
     const client = new pg.Client({ connectionString: url });
     await client.connect();
     stops.push(() => client.end());
-    const signIn = await startIssuer(dataDir);
+    const signIn = await startIssuer(dataDir, 'CARE_COORDINATOR');
     stops.push(signIn.stop);
     const start = async <Hello>(...args: Parameters<typeof startChild>): Promise<Child<Hello>> => {
       const child = await startChild<Hello>(...args);
@@ -86,29 +83,6 @@ export async function measureReads(options: Options): Promise<Partial<Record<Que
   } finally {
     for (const stop of stops.reverse()) await stop();
   }
-}
-
-/** A sign-in of the bench's own, and a token for a care co-ordinator of the board that knows everybody. */
-async function startIssuer(dataDir: string) {
-  const key = await openDemoKey(dataDir);
-  const server = createServer((req, res) => {
-    const { configuration, jwks } = demoDocuments(issuer, key);
-    res.setHeader('content-type', 'application/json');
-    res.end(JSON.stringify(req.url?.endsWith('/jwks') ? jwks : configuration));
-  });
-  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
-  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const persona = { sub: 'bench', name: 'Bench', tandem_role: 'CARE_COORDINATOR', organisation: icb };
-  const token = await demoToken(persona, { issuer, audience, key, now: new Date() });
-  return {
-    issuer,
-    token,
-    stop: () =>
-      new Promise((done) => {
-        server.close(done);
-        server.closeAllConnections();
-      }),
-  };
 }
 
 const peerFolder = fileURLToPath(new URL('peer', import.meta.url));

@@ -1,7 +1,6 @@
 /** The intake beside COPY and merge, on a database of its own in the same cluster. */
-import pg from 'pg';
-import { migrate } from '../../prisma/migrate.ts';
 import { startChild } from './child.ts';
+import { withOwnDatabase } from './database.ts';
 import { median, rounded } from './figure.ts';
 import type { IntakeFigures } from './intake.ts';
 
@@ -14,27 +13,17 @@ export interface SyncFigures {
   rssMbAtFirst: number;
 }
 
-export async function measureSync({
-  url,
-  rounds,
-  people,
-  tell,
-}: {
+interface Options {
   url: string;
   rounds: number;
   people: number;
   tell: (line: string) => void;
-}): Promise<SyncFigures> {
-  const own = new URL(url);
-  own.pathname = '/tandem_intake';
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query('drop database if exists tandem_intake with (force)');
-    await client.query('create database tandem_intake');
-    await migrate(own.href);
+}
+
+export const measureSync = ({ url, rounds, people, tell }: Options): Promise<SyncFigures> =>
+  withOwnDatabase(url, 'tandem_intake', async (own) => {
     const child = await startChild<IntakeFigures>(new URL('./intake.ts', import.meta.url), [
-      own.href,
+      own,
       String(rounds),
       String(people),
     ]);
@@ -53,8 +42,4 @@ export async function measureSync({
       rssMb: rounded(Math.max(...rssMb)),
       rssMbAtFirst: rounded(rssMb[0]!),
     };
-  } finally {
-    await client.query('drop database if exists tandem_intake with (force)');
-    await client.end();
-  }
-}
+  });

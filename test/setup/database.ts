@@ -23,7 +23,19 @@ async function copyOf(source: string | null): Promise<{ url: string; drop: () =>
   await execute(server, `create database ${name} ${source ? `template ${prefix}${source}` : ''}`);
   const url = new URL(server);
   url.pathname = name;
-  return { url: url.href, drop: () => execute(server, `drop database ${name} with (force)`) };
+  return { url: url.href, drop: () => dropDatabase(server, name) };
+}
+
+/** PostgreSQL's own vacuum may be at work in it, which nobody but a superuser may end: it is done in a moment. */
+async function dropDatabase(server: string, name: string): Promise<void> {
+  for (let left = 50; ; left--) {
+    try {
+      return await execute(server, `drop database ${name} with (force)`);
+    } catch (error) {
+      if (left === 0 || (error as { code?: string }).code !== '42501') throw error;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
 }
 
 async function execute(url: string, statement: string): Promise<void> {

@@ -1,6 +1,11 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { JWTPayload } from 'jose';
 import { openSignIn } from '../../src/access/sign-in.ts';
+import type { LiveLimits } from '../../src/live/live.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
+import { type FilesSettings, openFiles } from '../../src/platform/file.ts';
 import { openLog } from '../../src/platform/log.ts';
 import { openMetrics } from '../../src/platform/metric.ts';
 import { type Hub, startHub } from '../../src/server.ts';
@@ -31,6 +36,9 @@ interface Options {
   askAgainAfterMs?: number;
   database?: { url: string; drop: () => Promise<void> };
   log?: NodeJS.WritableStream;
+  /** Where files are kept, if not in a folder of their own for this hub. */
+  files?: FilesSettings;
+  live?: Partial<LiveLimits>;
 }
 
 export const coordinator = {
@@ -49,6 +57,7 @@ export async function startTestHub(options: Options = {}): Promise<TestHub> {
   const made = options.database ?? (await makeDatabase());
   const database = openDatabase(made.url);
   const issuer = await startIssuer();
+  const folder = await mkdtemp(join(tmpdir(), 'tandem-files-'));
   const hub = await startHub(
     {
       database,
@@ -62,7 +71,8 @@ export async function startTestHub(options: Options = {}): Promise<TestHub> {
       log: options.log === undefined ? openLog('silent') : openLog('trace', options.log),
       metrics: openMetrics({ statementsSent: database.reader.sent }),
       now,
-      tools: { prisma: database.prisma },
+      tools: { prisma: database.prisma, files: openFiles(options.files ?? { folder }) },
+      ...(options.live === undefined ? {} : { live: options.live }),
     },
     { host: '127.0.0.1', port: 0 },
   );
@@ -87,6 +97,7 @@ export async function startTestHub(options: Options = {}): Promise<TestHub> {
       await issuer.close();
       await database.close();
       await made.drop();
+      await rm(folder, { recursive: true });
     },
   };
 }

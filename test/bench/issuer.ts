@@ -1,0 +1,30 @@
+/** Who asks the hub in the benchmark. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { demoDocuments, demoToken, openDemoKey } from '../../src/demo/issuer.ts';
+import { icb } from './data.ts';
+
+export const audience = 'bench';
+
+/** A sign-in of the bench's own, and a token for somebody of the board that knows everybody. */
+export async function startIssuer(dataDir: string, role: 'CARE_COORDINATOR' | 'FINANCE') {
+  const key = await openDemoKey(dataDir);
+  const server = createServer((req, res) => {
+    const { configuration, jwks } = demoDocuments(issuer, key);
+    res.setHeader('content-type', 'application/json');
+    res.end(JSON.stringify(req.url?.endsWith('/jwks') ? jwks : configuration));
+  });
+  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const persona = { sub: 'bench', name: 'Bench', tandem_role: role, organisation: icb };
+  const token = await demoToken(persona, { issuer, audience, key, now: new Date() });
+  return {
+    issuer,
+    token,
+    stop: () =>
+      new Promise((done) => {
+        server.close(done);
+        server.closeAllConnections();
+      }),
+  };
+}
