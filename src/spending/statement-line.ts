@@ -4,7 +4,7 @@ import { moneyOf } from '../platform/money.ts';
 
 /** Nobody's month is longer, and each is matched and written in one transaction. */
 export const maxLines = 5_000;
-export const maxBytes = 2 * 1024 * 1024;
+export const maxBytes = 200 * 1024;
 
 export interface StatementLine {
   /** Where it stands in the file: the line of a CSV file, the number of the entry in camt.053. */
@@ -59,7 +59,7 @@ const notText = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffd]|^PK/;
 /** What keeps a file from being read at all. */
 export function fileProblem(content: string): Problem | null {
   if (Buffer.byteLength(content) > maxBytes) {
-    const message = `A statement is ${maxBytes / 1024 / 1024} MB at most. Send shorter periods one by one.`;
+    const message = `A statement is ${maxBytes / 1024} kB at most. Send shorter periods one by one.`;
     return { code: 'STATEMENT_TOO_LARGE', message };
   }
   if (notText.test(content)) {
