@@ -43,12 +43,11 @@ export function nightlyHandler({ pool, log, now, stopping, registry }: Night) {
   });
 
   async function verify(): Promise<void> {
-    const { fault, transfers, accounts } = await verifyLedger(pool);
-    verified.set(fault === null ? 1 : 0);
+    const { row, transfers, accounts } = await verifyLedger(pool);
+    verified.set(row === null ? 1 : 0);
     const counts = { transfers: Number(transfers), accounts: Number(accounts) };
-    if (fault === null) return log.info({ event: 'ledger-verify', counts }, 'the ledger fits');
-    const [kind, id] = fault.split(/[ :]+/);
-    log.error({ event: 'ledger-verify', counts, kind, reason: id }, 'the ledger does not fit');
+    if (row === null) return log.info({ event: 'ledger-verify', counts }, 'the ledger fits');
+    log.error({ event: 'ledger-verify', counts, kind: row.table, reason: row.id }, 'the ledger does not fit');
   }
 
   return async () => {

@@ -1,9 +1,10 @@
 /** Raises the payments that fall due, for all schedules there are, in batches that each stand on their own. */
 import type pg from 'pg';
 import { z } from 'zod';
-import { beforeAll, raiseDue } from '../src/payment/store.ts';
+import { raiseDue } from '../src/payment/store.ts';
 import { type Database, transaction } from '../src/platform/database.ts';
 import { londonDay } from '../src/platform/day.ts';
+import { lowestId } from '../src/platform/id.ts';
 import type { Log } from '../src/platform/log.ts';
 import { defineJob } from './queue.ts';
 
@@ -34,7 +35,7 @@ export async function raiseAllDue({ pool, now, stopping, size = batchSize }: Rai
   const at = now();
   const today = londonDay(at);
   let instructions = 0;
-  for (let after: string | null = beforeAll; after !== null && !stopping.aborted; ) {
+  for (let after: string | null = lowestId; after !== null && !stopping.aborted; ) {
     const from: string = after;
     const batch = await transaction(pool, (sql) =>
       raiseDue(async (text, values) => (await sql.query<{ row: string }>(text, values)).rows, {

@@ -6,6 +6,7 @@
  * An organisation sees the people it has a live role for, a person sees themself, a representative sees whom they
  * represent. Nobody else sees anybody.
  */
+import { holdsOn } from '../platform/day.ts';
 import type { ViewerRole } from './viewer.ts';
 
 /** What a rule may put into a statement: values of the viewer and of the day, as parameters. */
@@ -38,10 +39,7 @@ const representing = [
 ];
 
 /** SQL: the role row `row` holds today. `valid_to` is the first day on which it no longer does. */
-function isLive(row: string, p: PolicyParameters): string {
-  const today = p.today();
-  return `(${row}.valid_from is null or ${row}.valid_from <= ${today}) and (${row}.valid_to is null or ${row}.valid_to > ${today})`;
-}
+const isLive = (row: string, p: PolicyParameters): string => holdsOn(row, p.today());
 
 export const ownOrganisation = (p: PolicyParameters): string =>
   `(select o.id from organisation o where o.ods_code = ${p.viewer('organisation')})`;

@@ -1,12 +1,13 @@
 /** The life of a budget of the hub's own: signed off, released, held, ended. */
+
 import { agreedPlan, missingSignatures, signaturesOf } from '../plan/agreed.ts';
 import { requiredParties } from '../plan/rules.ts';
+import { dayOf } from '../platform/day.ts';
 import { type Command, type CommandContext, Refused, UserFault } from '../write/command.ts';
 import { reasonOf } from '../write/subject.ts';
 import {
   type BudgetResult,
   budgetIdOf,
-  dayOf,
   dayThatCounts,
   expectFunder,
   faultOf,

@@ -1,12 +1,13 @@
 /** Changing the way a portion is managed, from a day on. */
+
 import { portionPrefix } from '../plan/view.ts';
+import { dayOf } from '../platform/day.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type Command, Refused, UserFault } from '../write/command.ts';
 import { reasonOf } from '../write/subject.ts';
 import { holdsOn } from './split-rules.ts';
 import {
   type BudgetResult,
-  dayOf,
   faultOf,
   keepBudget,
   laterOf,

@@ -5,7 +5,7 @@ import { personPrefix } from '../person/view.ts';
 import { uuidOf } from '../platform/id.ts';
 import type { Command, CommandContext } from '../write/command.ts';
 import { UserFault } from '../write/command.ts';
-import { announce, visiblePerson } from '../write/subject.ts';
+import { announce, noting, visiblePerson } from '../write/subject.ts';
 import { holdsOn } from './split-rules.ts';
 import {
   atMost,
@@ -14,7 +14,6 @@ import {
   dayThatCounts,
   keepBudget,
   letPartsGo,
-  noting,
   openBudget,
   periodOf,
   refuseIfAny,

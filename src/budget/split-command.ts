@@ -4,7 +4,7 @@ import { agreedPlan } from '../plan/agreed.ts';
 import { idOf } from '../platform/id.ts';
 import { penceOfDecimal } from '../platform/money.ts';
 import type { Command, CommandContext, UserFault } from '../write/command.ts';
-import { penceOf, textOf } from '../write/subject.ts';
+import { noting, penceOf, textOf } from '../write/subject.ts';
 import { type Finding, isPublic, judgeGiver, judgeSource } from './rules.ts';
 import { holdsOn, type Period, type Share, shareOut, type Whole, without } from './split-rules.ts';
 import {
@@ -15,7 +15,6 @@ import {
   faultOf,
   keepBudget,
   linesOn,
-  noting,
   type OwnBudget,
   openBudget,
   periodOf,

@@ -1,5 +1,7 @@
 /** What every command about a budget of the hub's own asks first: is it one, is it as they left it, may it be done now. */
+
 import type { BudgetKind, BudgetStatus, FundingSource, Side } from '../generated/prisma/enums.ts';
+import { dayOf } from '../platform/day.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type CommandContext, Refused, UserFault } from '../write/command.ts';
 import { actingOrganisation, announce, expectVersion, lockVisible } from '../write/subject.ts';
@@ -21,7 +23,6 @@ export interface BudgetResult {
 export const resultOf = ({ id }: { id: string }): BudgetResult => ({ budgetId: idOf(budgetPrefix, id) });
 
 /** Days as the database's rows have them. */
-export const dayOf = (date: Date) => date.toISOString().slice(0, 10);
 export const periodOf = (row: { validFrom: Date | null; validTo: Date | null }) => ({
   from: row.validFrom === null ? null : dayOf(row.validFrom),
   to: row.validTo === null ? null : dayOf(row.validTo),
@@ -151,17 +152,6 @@ export async function keepBudget(
 /** An integrated budget's parts stand for themselves again. */
 export const letPartsGo = (tx: CommandContext['tx'], { id, personId }: Pick<OwnBudget, 'id' | 'personId'>) =>
   tx.budget.updateMany({ where: { personId, partOfId: id }, data: { partOfId: null } });
-
-/** Does something that may throw what the caller can mend, and notes that instead. */
-export function noting<T>(faults: UserFault[], work: () => T): T | undefined {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof UserFault)) throw error;
-    faults.push(error);
-    return undefined;
-  }
-}
 
 export const faultOf = ({ code, message, field }: Finding) => new UserFault(code, message, field);
 

@@ -1,4 +1,5 @@
 /** What a budget is to be: read from the input, and judged as a whole before anything is written. */
+
 import { isAuthorised } from '../commissioner/authorisation.ts';
 import { eligibleSchemes } from '../eligibility/command.ts';
 import { judgeCharges } from '../eligibility/rules.ts';
@@ -10,11 +11,12 @@ import type {
   Management,
   PaymentChannel,
 } from '../generated/prisma/enums.ts';
+import { dayOf } from '../platform/day.ts';
 import { type CommandContext, UserFault } from '../write/command.ts';
-import { penceOf, textOf } from '../write/subject.ts';
+import { noting, penceOf, textOf } from '../write/subject.ts';
 import { activitiesOf, type Duties, dutiesOf, judgePortion, judgePortionSum } from './portion-rules.ts';
 import { chargesOf, type Finding, type Giver, judgeFunding, mustSign } from './rules.ts';
-import { dayOf, faultOf, laterOf, linesOn, noting, type OwnBudget, portionsOn } from './subject.ts';
+import { faultOf, laterOf, linesOn, type OwnBudget, portionsOn } from './subject.ts';
 
 export interface MoneyInput {
   amount: string;

@@ -1,7 +1,9 @@
 /** How budgets are read. */
+
 import { judgeCharges } from '../eligibility/rules.ts';
 import type { EligibilityScheme, FundingSource } from '../generated/prisma/enums.ts';
 import { portionPrefix } from '../plan/view.ts';
+import { holdsOn } from '../platform/day.ts';
 import { moneyOf } from '../platform/money.ts';
 import {
   type At,
@@ -25,10 +27,6 @@ import { chargesOf, statementS26 } from './rules.ts';
 export const budgetPrefix = 'bud';
 export const splitPrefix = 'spl';
 
-/** SQL: the row holds on the day. `valid_to` is the first day on which it no longer does, null is without bound. */
-export const holds = (row: string, day: string) =>
-  `(${row}.valid_from is null or ${row}.valid_from <= ${day}) and (${row}.valid_to is null or ${row}.valid_to > ${day})`;
-
 /** Without `asAt` every budget there is; with it those that were in force. One that was never released never was. */
 function budgetsOf(at: At): string {
   const { parent } = at;
@@ -36,7 +34,7 @@ function budgetsOf(at: At): string {
   const all = `select b.* from ${at.table('budget', `${parent}.id`)} b where b.person_id = ${parent}.id`;
   if (!isPast(at)) return `${all} ${order}`;
   return `${all} and (${at.arg('boolean', (args) => args.asAt == null)} or (
-      ${holds('b', at.day())} and (b.status in ('ACTIVE', 'SUSPENDED') or b.status = 'ENDED' and b.valid_to is not null)))
+      ${holdsOn('b', at.day())} and (b.status in ('ACTIVE', 'SUSPENDED') or b.status = 'ENDED' and b.valid_to is not null)))
     ${order}`;
 }
 
@@ -57,7 +55,7 @@ const inForce = (type: string, table: string, order: string): Field =>
 
 const rowsInForce = (at: At, table: string) =>
   `${at.table(table, `${at.parent}.person_id`)} t
-    where t.budget_id = ${at.parent}.id and t.person_id = ${at.parent}.person_id and ${holds('t', at.day())}`;
+    where t.budget_id = ${at.parent}.id and t.person_id = ${at.parent}.person_id and ${holdsOn('t', at.day())}`;
 
 interface Line {
   source: FundingSource;
@@ -101,7 +99,7 @@ const warnings: Field = derived(
     'sources', (select coalesce(json_agg(distinct t.source), '[]') from ${rowsInForce(at, 'funding_line')}),
     'eligible', (select coalesce(json_agg(distinct e.scheme), '[]')
                    from ${at.table('eligibility', `${at.parent}.person_id`)} e
-                  where e.person_id = ${at.parent}.person_id and e.status = 'ELIGIBLE' and ${holds('e', at.day())}))`,
+                  where e.person_id = ${at.parent}.person_id and e.status = 'ELIGIBLE' and ${holdsOn('e', at.day())}))`,
   ({ sources, eligible }: Circumstances) =>
     judgeCharges(eligible, chargesOf(sources, eligible)).warnings.map(({ code, message }) => ({
       code,

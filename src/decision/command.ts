@@ -13,6 +13,7 @@ import {
   authoritiesOf,
   expectVersion,
   lockVisible,
+  type MoneyGiven,
   penceOf,
   textOf,
   visiblePerson,
@@ -28,7 +29,7 @@ interface RecordInput {
   reasons: string;
   budgetId?: string | null;
   planId?: string | null;
-  amount?: { amount: string; currency: string } | null;
+  amount?: MoneyGiven | null;
   decidedOn: string;
 }
 

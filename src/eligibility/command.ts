@@ -1,7 +1,9 @@
 /** Recording what somebody is eligible for, and that it ended. */
+
 import type { Prisma } from '../generated/prisma/client.ts';
 import type { EligibilityScheme, EligibilityStatus } from '../generated/prisma/enums.ts';
 import { personPrefix } from '../person/view.ts';
+import { dayOf } from '../platform/day.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type Command, type CommandContext, Refused, UserFault } from '../write/command.ts';
 import {
@@ -141,5 +143,4 @@ async function recorderOf(context: CommandContext, scheme: EligibilityScheme, fi
   );
 }
 
-const dayOf = (date: Date) => date.toISOString().slice(0, 10);
 const atOf = (day: string | null) => (day === null ? null : new Date(day));

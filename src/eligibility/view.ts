@@ -1,4 +1,5 @@
 /** How eligibilities are read. */
+import { holdsOn } from '../platform/day.ts';
 import { column, many, organisation, personView, type Views, value, withAsAt } from '../read/view.ts';
 
 export const eligibilityPrefix = 'elg';
@@ -9,7 +10,7 @@ export const eligibilityViews: Views = {
       eligibilities: withAsAt(
         many('Eligibility', (at) => {
           const isPast = at.arg('boolean', ({ asAt }) => asAt != null);
-          const inForce = `e.valid_from <= ${at.day()} and (e.valid_to is null or e.valid_to > ${at.day()})`;
+          const inForce = holdsOn('e', at.day());
           return `select e.* from ${at.table('eligibility', `${at.parent}.id`)} e
             where e.person_id = ${at.parent}.id and (not ${isPast} or (${inForce}))
             order by e.valid_from desc, e.scheme, e.id`;

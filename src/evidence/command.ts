@@ -1,11 +1,17 @@
 /** Asking for a place to send a document to, and saying what a document shows. */
-import { decidesAboutMoney } from '../access/policy.ts';
 import type { EvidenceKind, SpendState } from '../generated/prisma/enums.ts';
 import { personPrefix } from '../person/view.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { spendPrefix } from '../spending/prefix.ts';
 import { type Command, type CommandContext, UserFault } from '../write/command.ts';
-import { actingOrganisation, announce, authoritiesOf, isVisible, visiblePerson } from '../write/subject.ts';
+import {
+  actingOrganisation,
+  announce,
+  isVisible,
+  mayDecideAboutMoney,
+  notFound,
+  visiblePerson,
+} from '../write/subject.ts';
 import { endings, hasKnownEnding } from './type.ts';
 import { uploadForMs, uploadPrefix } from './upload.ts';
 import { evidencePrefix } from './view.ts';
@@ -64,26 +70,27 @@ interface Money {
 async function mustHandle(context: CommandContext, { personId, budgetId, portionId }: Money): Promise<void> {
   const { tx, viewer, today } = context;
   if (viewer.role === 'REPRESENTATIVE') {
-    const authorities = await authoritiesOf(context, personId);
-    if (authorities.some((authority) => (decidesAboutMoney as readonly string[]).includes(authority))) return;
+    if (await mayDecideAboutMoney(context, personId)) return;
     throw new UserFault('NOT_YOURS', 'Only who decides about their money may do this for somebody.');
   }
   if (viewer.role !== 'PROVIDER') return;
   const organisation = await actingOrganisation(context);
   const day = new Date(today);
-  const operated = await tx.portion.count({
-    where: {
-      personId,
-      accountOperatorId: organisation?.id ?? '00000000-0000-0000-0000-000000000000',
-      ...(budgetId === undefined ? {} : { budgetId }),
-      ...(portionId == null ? {} : { id: portionId }),
-      AND: [
-        { OR: [{ validFrom: null }, { validFrom: { lte: day } }] },
-        { OR: [{ validTo: null }, { validTo: { gt: day } }] },
-      ],
-    },
-  });
-  if (operated === 0)
+  const isOperated =
+    organisation !== null &&
+    (await tx.portion.count({
+      where: {
+        personId,
+        accountOperatorId: organisation.id,
+        ...(budgetId === undefined ? {} : { budgetId }),
+        ...(portionId == null ? {} : { id: portionId }),
+        AND: [
+          { OR: [{ validFrom: null }, { validFrom: { lte: day } }] },
+          { OR: [{ validTo: null }, { validTo: { gt: day } }] },
+        ],
+      },
+    })) > 0;
+  if (!isOperated)
     throw new UserFault('NOT_YOURS', 'Only the provider that operates the account may do this.');
 }
 
@@ -107,9 +114,6 @@ export const requestEvidenceUploadCommand: Command<RequestInput, { uploadId: str
     return { result, personIds: [personId] };
   },
 };
-
-const notFound = (field: string) =>
-  new UserFault('NOT_FOUND', 'There is no such thing, or it is not yours to see.', field);
 
 /** The spend, locked, with the documents that are named, all of one person. */
 async function lockSpend(context: CommandContext, input: AttachInput) {

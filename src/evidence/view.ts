@@ -4,6 +4,7 @@ import {
   column,
   type Field,
   instant,
+  latestFirst,
   many,
   organisation,
   personView,
@@ -55,10 +56,7 @@ const satisfied = ({ parent }: At) => `
 const ofPerson: Field = {
   is: 'connection',
   type: 'Evidence',
-  keys: [
-    { column: 'recorded_at', type: 'timestamptz', first: 'infinity' },
-    { column: 'id', type: 'uuid', first: 'ffffffff-ffff-ffff-ffff-ffffffffffff' },
-  ],
+  keys: latestFirst('recorded_at', 'timestamptz'),
   rows: ({ parent, after, limit }) => `
     select * from evidence
      where person_id = ${parent}.id and (recorded_at, id) < (${after[0]}, ${after[1]})

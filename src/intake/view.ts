@@ -5,6 +5,7 @@ import {
   column,
   globalId,
   instant,
+  latestFirst,
   one,
   organisation,
   plainView,
@@ -24,10 +25,7 @@ export const intakeViews: Views = {
       syncRuns: {
         is: 'connection',
         type: 'SyncRun',
-        keys: [
-          { column: 'started_at', type: 'timestamptz', first: 'infinity' },
-          { column: 'id', type: 'uuid', first: 'ffffffff-ffff-ffff-ffff-ffffffffffff' },
-        ],
+        keys: latestFirst('started_at', 'timestamptz'),
         rows: (at) => `select * from sync_run
           where ${ifMaySee(at)} and (started_at, id) < (${at.after[0]}, ${at.after[1]})
           order by started_at desc, id desc limit ${at.limit}`,

@@ -4,6 +4,7 @@ import {
   type Arguments,
   type At,
   column,
+  earliestFirst,
   type Field,
   instant,
   many,
@@ -85,10 +86,7 @@ const columns = ['opening', 'paid_in', 'refunded', 'spent', 'repaid', 'closing',
 const transfers: Field = {
   is: 'connection',
   type: 'LedgerTransfer',
-  keys: [
-    { column: 'effective_on', type: 'date', first: '-infinity' },
-    { column: 'id', type: 'uuid', first: '00000000-0000-0000-0000-000000000000' },
-  ],
+  keys: earliestFirst('effective_on', 'date'),
   rows: ({ parent, after, limit }) => `
     ${transfersOf(parent, 't.*')} and t.effective_on >= ${parent}.day_from
        and (t.effective_on, t.id) > (${after[0]}, ${after[1]})

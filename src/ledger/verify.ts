@@ -6,6 +6,8 @@ export interface Verification {
   accounts: bigint;
   /** The first row that does not fit, by table and id, and why; null when all do. Holds no personal data. */
   fault: string | null;
+  /** Which row that is. */
+  row: { table: string; id: string } | null;
 }
 
 interface Check {
@@ -72,18 +74,19 @@ export async function verifyLedger(pool: pg.Pool): Promise<Verification> {
     await client.query('set local statement_timeout = 0');
     // And so are plans for a few rows, which is what stale statistics of a table that grew make believe.
     await client.query('set local enable_nestloop = off');
-    let fault: string | null = null;
+    let found: Pick<Verification, 'fault' | 'row'> = { fault: null, row: null };
     for (const { table, sql } of checks) {
       const { rows } = await client.query<{ id: string; wrong: string }>(sql);
       if (rows[0] !== undefined) {
-        fault = `${table} ${rows[0].id}: ${rows[0].wrong}`;
+        const { id, wrong } = rows[0];
+        found = { fault: `${table} ${id}: ${wrong}`, row: { table, id } };
         break;
       }
     }
     const { rows } = await client.query(
       `select (select count(*) from ledger_transfer) as transfers, (select count(*) from ledger_account) as accounts`,
     );
-    return { transfers: BigInt(rows[0].transfers), accounts: BigInt(rows[0].accounts), fault };
+    return { transfers: BigInt(rows[0].transfers), accounts: BigInt(rows[0].accounts), ...found };
   } finally {
     await client.query('rollback').catch(() => {});
     client.release();

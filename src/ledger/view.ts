@@ -1,10 +1,11 @@
 /** How the ledger is read: transfers, the balances that are kept beside them, and all budgets in force as one. */
-import { holds } from '../budget/view.ts';
+import { holdsOn } from '../platform/day.ts';
 import {
   type At,
   column,
   type Field,
   instant,
+  latestFirst,
   many,
   money,
   one,
@@ -46,7 +47,7 @@ function byFunder(personId: string, at: At): string {
       from (
         select l.source, l.organisation_id, l.amount_pence as agreed, 0 as paid_in, 0 as spent, 0 as committed, 0 as remaining
           from (${inForce}) b join funding_line l on l.budget_id = b.id and l.person_id = b.person_id
-         where ${holds('l', at.today())}
+         where ${holdsOn('l', at.today())}
            and (b.part_of_id is null or not exists (
              select from budget w where w.id = b.part_of_id and w.person_id = b.person_id and ${isInForce('w')}))
          union all
@@ -66,14 +67,13 @@ const balanceFields = {
   left: money('remaining'),
 };
 
+export const transferPrefix = 'trf';
+
 /** A budget's transfers, the latest first. */
 const transfers: Field = {
   is: 'connection',
   type: 'LedgerTransfer',
-  keys: [
-    { column: 'effective_on', type: 'date', first: 'infinity' },
-    { column: 'id', type: 'uuid', first: 'ffffffff-ffff-ffff-ffff-ffffffffffff' },
-  ],
+  keys: latestFirst('effective_on', 'date'),
   rows: ({ parent, after, limit }) => `
     select * from ledger_transfer
      where budget_id = ${parent}.id and person_id = ${parent}.person_id and (effective_on, id) < (${after[0]}, ${after[1]})
@@ -171,6 +171,6 @@ export const ledgerViews: Views = {
           where id in (${parent}.from_account_id, ${parent}.to_account_id) and kind = 'SPENT')`,
       ),
     },
-    { prefix: 'trf', table: 'ledger_transfer' },
+    { prefix: transferPrefix, table: 'ledger_transfer' },
   ),
 };

@@ -1,5 +1,7 @@
 /** The changes, and the person of each: read like any other, by the viewer's own right, when it is told. */
+
 import type { GraphQLResolveInfo } from 'graphql';
+import { personPrefix } from '../person/view.ts';
 import { idOf } from '../platform/id.ts';
 import type { ReadContext } from '../read/execute.ts';
 import { topics } from './rules.ts';
@@ -30,7 +32,7 @@ export const liveResolvers = {
     topic: ({ topic }: Change) => topic,
     at: ({ at }: Change) => at,
     async person(change: Change, _args: unknown, context: ReadContext, info: GraphQLResolveInfo) {
-      const person = await context.byId(idOf('per', change.personId), info);
+      const person = await context.byId(idOf(personPrefix, change.personId), info);
       if (person === null) change.lost = true;
       return person;
     },

@@ -1,14 +1,15 @@
 /** Where a portion's money is paid: asked for by one person, approved by another, and not at once. */
 
+import { budgetPrefix } from '../budget/view.ts';
 import { portionPrefix } from '../plan/view.ts';
-import { addDays } from '../platform/day.ts';
+import { addDays, dayOf } from '../platform/day.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type Command, type CommandContext, Refused, UserFault } from '../write/command.ts';
-import { announce, isVisible, lockVisible, textOf } from '../write/subject.ts';
+import { announce, isVisible, lockVisible, notFound, textOf } from '../write/subject.ts';
 import { coolingOffDays, isSameHuman, signatureOf } from './approval.ts';
 import { budgetOf, managementOf, payersOf } from './facts.ts';
 import { paymentChanged } from './store.ts';
-import { dayOf, expectPayer, lockSchedules, payeeAccountPrefix } from './subject.ts';
+import { expectPayer, lockSchedules, payeeAccountPrefix } from './subject.ts';
 
 interface SetInput {
   idempotencyKey: string;
@@ -42,7 +43,7 @@ export const setPayeeAccountCommand: Command<SetInput, Result> = {
   name: 'setPayeeAccount',
   run: async (context, input) => {
     const { tx, viewer, today, now } = context;
-    const budgetId = uuidOf('bud', input.budgetId);
+    const budgetId = uuidOf(budgetPrefix, input.budgetId);
     const personId = await lockVisible(context, 'budget', budgetId, 'budgetId');
     await expectFunder(context, budgetId!, 'budgetId');
     const { isFromSource } = await budgetOf(tx, budgetId!);
@@ -81,8 +82,7 @@ export const approvePayeeAccountCommand: Command<{ idempotencyKey: string; accou
     const { tx, viewer, today, now } = context;
     const id = uuidOf(payeeAccountPrefix, input.accountId);
     const known = id === null ? null : await tx.payeeAccount.findFirst({ where: { id } });
-    if (known === null || !(await isVisible(context, known.personId)))
-      throw new UserFault('NOT_FOUND', 'There is no such thing, or it is not yours to see.', 'accountId');
+    if (known === null || !(await isVisible(context, known.personId))) throw notFound('accountId');
     const { budgetId, portionId, personId } = known;
     // Schedules before budgets, like everybody.
     const paid = await tx.paymentSchedule.findMany({ where: { budgetId, portionId }, select: { id: true } });

@@ -1,7 +1,7 @@
 /** Letting payments go, or holding them back, before they are sent. */
 import { idOf } from '../platform/id.ts';
 import { type Command, Refused, UserFault } from '../write/command.ts';
-import { announce, expectVersion, reasonOf } from '../write/subject.ts';
+import { announce, expectVersion, reasonOf, stale } from '../write/subject.ts';
 import { isSameHuman, signatureOf } from './approval.ts';
 import { paymentChanged } from './store.ts';
 import {
@@ -48,13 +48,7 @@ export const approvePaymentsCommand: Command<
           new UserFault('NOT_YOURS', 'Only the organisation whose money it is may do this.', `${at}.id`),
         );
       else if (one.version !== expectedVersion)
-        faults.push(
-          new UserFault(
-            'CONFLICT',
-            `You expected version ${expectedVersion}, and it is at version ${one.version}. Look at it as it is now, and send again.`,
-            `${at}.expectedVersion`,
-          ),
-        );
+        faults.push(stale(one.version, expectedVersion, `${at}.expectedVersion`));
       else if (one.status !== 'DRAFT')
         faults.push(
           new UserFault('WRONG_STAGE', `The payment is ${one.status}: only a draft is approved.`, `${at}.id`),

@@ -1,10 +1,11 @@
 /** Changing what a funder pays: another rate, a suspension, an end; also of days that were paid already. */
+import { dayOf } from '../platform/day.ts';
 import { type Command, type CommandContext, Refused, UserFault } from '../write/command.ts';
 import { announce, expectVersion, reasonOf } from '../write/subject.ts';
 import { withGap } from './rules.ts';
 import { type Money, ratePence } from './schedule-command.ts';
 import { paymentChanged } from './store.ts';
-import { dayOf, dayOrNull, expectNear, openSchedule, raiseFor, scheduleResult } from './subject.ts';
+import { dayOrNull, expectNear, openSchedule, raiseFor, scheduleResult } from './subject.ts';
 
 interface Versioned {
   idempotencyKey: string;

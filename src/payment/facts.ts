@@ -1,6 +1,8 @@
 /** What schedules need to know of budgets, funders and policies, in a command's transaction. */
+
 import type { Prisma } from '../generated/prisma/client.ts';
 import type { BudgetStatus, FundingSource, Management } from '../generated/prisma/enums.ts';
+import { dayOf, holdsOn } from '../platform/day.ts';
 
 type Tx = Prisma.TransactionClient;
 
@@ -12,8 +14,6 @@ export interface PaidBudget {
   /** Kept by a system of one of the two sides, which pays it itself. */
   isFromSource: boolean;
 }
-
-const dayOf = (date: Date) => date.toISOString().slice(0, 10);
 
 export async function budgetOf(tx: Tx, budgetId: string): Promise<PaidBudget> {
   const { status, validFrom, validTo, linkId } = await tx.budget.findFirstOrThrow({
@@ -59,7 +59,7 @@ export async function fundersOf(
     `select distinct o.id::text as id, o.ods_code as code, o.name
        from funding_line f join organisation o on o.id = f.organisation_id
       where f.budget_id = $1::uuid and f.source = $2::funding_source
-        and (f.valid_from is null or f.valid_from <= $3::date) and (f.valid_to is null or f.valid_to > $3::date)
+        and ${holdsOn('f', '$3::date')}
       order by o.ods_code`,
     budgetId,
     source,

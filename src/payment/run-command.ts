@@ -1,15 +1,14 @@
 /** Telling the bank to pay, and what became of it. */
 import type { FundingSource } from '../generated/prisma/enums.ts';
 import { lockBudget, post, reverse } from '../ledger/post.ts';
-import { addDays, weekday } from '../platform/day.ts';
+import { addDays, dayOf, weekday } from '../platform/day.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type Command, type CommandContext, Refused, UserFault } from '../write/command.ts';
-import { actingOrganisation, announce, expectVersion, reasonOf } from '../write/subject.ts';
+import { actingOrganisation, announce, expectVersion, notFound, reasonOf } from '../write/subject.ts';
 import { bankRunPenceMax } from './bacs.ts';
 import { markPaid, type Sum, sendDue, sumsOf } from './run.ts';
 import { paymentChanged } from './store.ts';
 import {
-  dayOf,
   expectPayer,
   instructionPrefix,
   instructionResult,
@@ -79,8 +78,7 @@ async function openRun(context: CommandContext, runId: string) {
   const id = uuidOf(paymentRunPrefix, runId);
   const run = id === null ? null : await context.tx.paymentRun.findUnique({ where: { id } });
   const own = await actingOrganisation(context);
-  if (run === null || run.organisationId !== own?.id)
-    throw new UserFault('NOT_FOUND', 'There is no such thing, or it is not yours to see.', 'runId');
+  if (run === null || run.organisationId !== own?.id) throw notFound('runId');
   return run;
 }
 

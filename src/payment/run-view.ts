@@ -6,7 +6,9 @@ import {
   derived,
   type Field,
   globalId,
+  idAscending,
   instant,
+  latestFirst,
   many,
   maySee,
   money,
@@ -27,10 +29,7 @@ const maySeeRun = (at: At, row: string) =>
 const runs: Field = {
   is: 'connection',
   type: 'PaymentRun',
-  keys: [
-    { column: 'due_on', type: 'date', first: 'infinity' },
-    { column: 'id', type: 'uuid', first: 'ffffffff-ffff-ffff-ffff-ffffffffffff' },
-  ],
+  keys: latestFirst('due_on', 'date'),
   rows: (at) => `
     select r.* from payment_run r where ${maySeeRun(at, 'r')} and (r.due_on, r.id) < (${at.after.join(', ')})
      order by r.due_on desc, r.id desc limit ${at.limit}`,
@@ -39,7 +38,7 @@ const runs: Field = {
 const instructions: Field = {
   is: 'connection',
   type: 'PaymentInstruction',
-  keys: [{ column: 'id', type: 'uuid', first: '00000000-0000-0000-0000-000000000000' }],
+  keys: [idAscending('id')],
   rows: (at: PageAt) => `
     select i.* from payment_instruction i
      where i.run_id = ${at.parent}.id and i.id > ${at.after[0]} and ${maySee(at, 'i.person_id')}

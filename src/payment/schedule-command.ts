@@ -1,5 +1,6 @@
 /** Setting what a funder pays into a budget, and when. */
 
+import { budgetPrefix } from '../budget/view.ts';
 import { policyOn } from '../commissioner/policy.ts';
 import type { FundingSource, GrossOrNet, PaymentFrequency, PayWhen } from '../generated/prisma/enums.ts';
 import { portionPrefix } from '../plan/view.ts';
@@ -109,7 +110,7 @@ export const setPaymentScheduleCommand: Command<SetInput, Result> = {
   name: 'setPaymentSchedule',
   run: async (context, input) => {
     const { tx, today } = context;
-    const budgetId = uuidOf('bud', input.budgetId);
+    const budgetId = uuidOf(budgetPrefix, input.budgetId);
     const personId = await lockVisible(context, 'budget', budgetId, 'budgetId');
     const portionId = input.portionId == null ? null : uuidOf(portionPrefix, input.portionId);
     if (input.portionId != null && portionId === null)

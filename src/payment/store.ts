@@ -249,9 +249,6 @@ export interface Batch {
   after: string | null;
 }
 
-/** The first id to go on behind. */
-export const beforeAll = '00000000-0000-0000-0000-000000000000';
-
 /** Raises what is due for the next `size` schedules, in the caller's transaction. */
 export async function raiseDue(
   ask: Ask,

@@ -1,8 +1,8 @@
 /** What the commands of payments ask first: whose schedule or payment is it, and who pays. */
-import { addDays } from '../platform/day.ts';
+import { addDays, dayOf } from '../platform/day.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type CommandContext, Refused, UserFault } from '../write/command.ts';
-import { actingOrganisation, isVisible } from '../write/subject.ts';
+import { actingOrganisation, isVisible, notFound } from '../write/subject.ts';
 import { signatureOf } from './approval.ts';
 import { type Ask, raise } from './store.ts';
 
@@ -10,9 +10,6 @@ export const schedulePrefix = 'sch';
 export const instructionPrefix = 'pmt';
 export const paymentRunPrefix = 'prn';
 export const payeeAccountPrefix = 'pac';
-
-const notFound = (field: string) =>
-  new UserFault('NOT_FOUND', 'There is no such thing, or it is not yours to see.', field);
 
 const askIn =
   ({ tx }: Pick<CommandContext, 'tx'>): Ask =>
@@ -111,5 +108,4 @@ export function expectNear(day: string, today: string, field: string): void {
   throw new UserFault('DAY_INVALID', 'Give a day in the last six years or the next.', field);
 }
 
-export const dayOf = (date: Date): string => date.toISOString().slice(0, 10);
 export const dayOrNull = (date: Date | null): string | null => (date === null ? null : dayOf(date));

@@ -1,10 +1,13 @@
 /** How payment schedules and their payments are read. */
+
 import { maySeeOwnPayments, ownOrganisation } from '../access/policy.ts';
+import { highestId } from '../platform/id.ts';
 import { moneyOf } from '../platform/money.ts';
 import {
   type At,
   column,
   derived,
+  earliestFirst,
   type Field,
   instant,
   many,
@@ -28,16 +31,16 @@ const named = (type: string, table: string, key: string): Field =>
       `select x.* from ${table} x where x.id = ${parent}.${key} and x.person_id = ${parent}.person_id`,
   );
 
-const latestFirst = [
+const latestPeriodFirst = [
   { column: 'period_from', type: 'date', first: 'infinity' },
   { column: 'pricing', type: 'int', first: '2147483647' },
-  { column: 'id', type: 'uuid', first: 'ffffffff-ffff-ffff-ffff-ffffffffffff' },
+  { column: 'id', type: 'uuid', first: highestId },
 ];
 
 const instructions: Field = {
   is: 'connection',
   type: 'PaymentInstruction',
-  keys: latestFirst,
+  keys: latestPeriodFirst,
   rows: ({ parent, after, limit }: PageAt) => `
     select * from payment_instruction
      where schedule_id = ${parent}.id and person_id = ${parent}.person_id
@@ -81,10 +84,7 @@ const filterOf = (args: Record<string, unknown>) =>
 const ofOrganisation: Field = {
   is: 'connection',
   type: 'PaymentInstruction',
-  keys: [
-    { column: 'due_on', type: 'date', first: '-infinity' },
-    { column: 'id', type: 'uuid', first: '00000000-0000-0000-0000-000000000000' },
-  ],
+  keys: earliestFirst('due_on', 'date'),
   rows: (at) => {
     if (!maySeeOwnPayments(at.role))
       return `select * from payment_instruction where false and (due_on, id) > (${at.after.join(', ')}) limit ${at.limit}`;

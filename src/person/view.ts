@@ -8,6 +8,7 @@ import {
   column,
   type Field,
   globalId,
+  idAscending,
   instant,
   many,
   maySee,
@@ -69,10 +70,7 @@ const filterOf = (args: Record<string, unknown>) => (args.filter ?? {}) as Recor
 const caseload: Field = {
   is: 'connection',
   type: 'Person',
-  keys: [
-    { column: 'k1', type: 'text', first: '' },
-    { column: 'k2', type: 'uuid', first: '00000000-0000-0000-0000-000000000000' },
-  ],
+  keys: [{ column: 'k1', type: 'text', first: '' }, idAscending('k2')],
   rows: (at) => {
     const { after, limit } = at;
     const knownToBoth = at.arg('boolean', (args) => filterOf(args).knownToBoth ?? null);

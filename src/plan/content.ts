@@ -8,7 +8,7 @@ import type {
 } from '../generated/prisma/enums.ts';
 import { penceOfDecimal } from '../platform/money.ts';
 import { UserFault } from '../write/command.ts';
-import { penceOf, textOf } from '../write/subject.ts';
+import { type MoneyGiven, noting, penceOf, textOf } from '../write/subject.ts';
 import { weeklyPence, yearlyPence } from './rules.ts';
 import { type SectionName, sectionNames, sections } from './section.ts';
 
@@ -31,7 +31,7 @@ export interface LineInput {
   what: string;
   providerName?: string | null;
   quantity: string;
-  unitCost: { amount: string; currency: string };
+  unitCost: MoneyGiven;
   frequency: CostFrequency;
   outcomeKeys: string[];
   needKeys: string[];
@@ -66,15 +66,7 @@ export function gather() {
   return {
     faults,
     /** What the check gives; null when it found a fault. */
-    take<T>(check: () => T): T | null {
-      try {
-        return check();
-      } catch (error) {
-        if (!(error instanceof UserFault)) throw error;
-        faults.push(error);
-        return null;
-      }
-    },
+    take: <T>(check: () => T): T | null => noting(faults, check) ?? null,
     refuse(code: string, message: string, field: string) {
       faults.push(new UserFault(code, message, field));
     },

@@ -2,6 +2,7 @@
 
 import type { Charge } from '../eligibility/rules.ts';
 import type { EligibilityScheme } from '../generated/prisma/enums.ts';
+import { holdsOn } from '../platform/day.ts';
 import { requiredParties, type SignatureState, type StandingSignature, signatureState } from './rules.ts';
 
 interface Facts {
@@ -20,8 +21,7 @@ const startOf = ({ plan, day }: Facts) => `greatest(${day}, ${plan}.valid_from)`
 const fundersOf = (facts: Facts) => `
   from ${facts.table('portion')} q join ${facts.table('funding_line')} f on f.budget_id = q.budget_id and f.person_id = q.person_id
  where q.id = l.portion_id and q.person_id = l.person_id and coalesce(f.line_key, l.key) = l.key
-   and (f.valid_from is null or f.valid_from <= ${startOf(facts)})
-   and (f.valid_to is null or f.valid_to > ${startOf(facts)})`;
+   and ${holdsOn('f', startOf(facts))}`;
 
 /** SQL of one JSON value: the plan's lines as `Charge[]`, in their order. */
 export const chargesSql = (facts: Facts): string => `

@@ -1,7 +1,9 @@
 /** Putting a version to everybody: what it lacks is said all at once. */
+
 import { eligibleSchemes } from '../eligibility/command.ts';
 import { judgeCharges } from '../eligibility/rules.ts';
 import type { FundingSource } from '../generated/prisma/enums.ts';
+import { dayOf } from '../platform/day.ts';
 import { type Command, type CommandContext, Refused, type UserFault } from '../write/command.ts';
 import { changePlan, type PlanResult, planChanged, takePlan, type WholePlan } from './change.ts';
 import { type Gathered, gather } from './content.ts';
@@ -27,7 +29,7 @@ export const proposePlanCommand: Command<ProposeInput, PlanResult> = {
 
 /** The day the plan begins, if it were agreed today. */
 export function startOf({ validFrom }: Pick<WholePlan, 'validFrom'>, today: string): string {
-  const from = validFrom?.toISOString().slice(0, 10) ?? today;
+  const from = validFrom === null ? today : dayOf(validFrom);
   return from > today ? from : today;
 }
 

@@ -9,3 +9,7 @@ export function uuidOf(prefix: string, id: unknown): string | null {
   const [, found, ...parts] = (typeof id === 'string' && shape.exec(id)) || [];
   return found === prefix ? parts.join('-') : null;
 }
+
+/** No row's id is before the one or behind the other: where a list in the order of ids begins. */
+export const lowestId = '00000000-0000-0000-0000-000000000000';
+export const highestId = 'ffffffff-ffff-ffff-ffff-ffffffffffff';

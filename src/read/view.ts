@@ -2,8 +2,10 @@
  * How a GraphQL type maps to tables. Each domain declares its types in its `view.ts`; `compile.ts` turns a selection
  * into one statement. A view says where a field comes from in SQL, and nothing else.
  */
+
 import { maySeePerson, type PolicyParameters } from '../access/policy.ts';
 import type { Viewer, ViewerRole } from '../access/viewer.ts';
+import { highestId, lowestId } from '../platform/id.ts';
 
 /** What is known when a statement is sent: who asks, the arguments of each field, and today in Europe/London. */
 export interface Run {
@@ -67,16 +69,19 @@ interface DerivedField {
   work: (facts: never, at: { day: string }) => unknown;
 }
 
+/** What a list is in the order of: a column, and what comes before all of its values. */
+export interface Key {
+  column: string;
+  type: string;
+  /** What comes before everything, in the list's order. */
+  first: string;
+}
+
 /** A page of a long list. The query returns at most `limit` rows behind `after`, in order, with its `keys` as columns. */
 interface ConnectionField {
   is: 'connection';
   type: string;
-  keys: {
-    column: string;
-    type: string;
-    /** What comes before everything, in the list's order. */
-    first: string;
-  }[];
+  keys: Key[];
   rows: (at: PageAt) => string;
 }
 
@@ -188,6 +193,22 @@ export const money = (pence: string): Field => ({
   type: 'Money',
   sql: ({ parent }) => `${parent}.${pence}`,
 });
+
+type Time = 'date' | 'timestamptz';
+
+/** The keys of a list in the order of a day or an instant, and of the ids of equals. */
+export const earliestFirst = (column: string, type: Time): Key[] => [
+  { column, type, first: '-infinity' },
+  idAscending('id'),
+];
+
+/** The same, the latest first. */
+export const latestFirst = (column: string, type: Time): Key[] => [
+  { column, type, first: 'infinity' },
+  { column: 'id', type: 'uuid', first: highestId },
+];
+
+export const idAscending = (column: string): Key => ({ column, type: 'uuid', first: lowestId });
 
 /** An organisation that a column names. */
 export const organisation = (name = 'organisation_id'): Field =>

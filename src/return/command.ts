@@ -1,10 +1,13 @@
 /** Sending, querying, answering and accepting a financial return. */
+
+import { transferPrefix } from '../ledger/view.ts';
 import { isSameHuman, signatureOf } from '../payment/approval.ts';
+import { dayOf } from '../platform/day.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { mustAnswerFor } from '../surplus/subject.ts';
 import { type Command, Refused, UserFault } from '../write/command.ts';
-import { expectVersion, textOf } from '../write/subject.ts';
-import { dayOf, lockReturn, mustBe, notFound, ownPlace, type Result, resultOf, settle } from './subject.ts';
+import { expectVersion, notFound, textOf } from '../write/subject.ts';
+import { lockReturn, mustBe, ownPlace, type Result, resultOf, settle } from './subject.ts';
 import { queryPrefix, returnPrefix } from './view.ts';
 
 interface Versioned {
@@ -46,8 +49,6 @@ export const sendReturnCommand: Command<Versioned, Result> = {
     return { result: shown, personIds: [personId] };
   },
 };
-
-const transferPrefix = 'trf';
 
 export const queryReturnLineCommand: Command<
   { idempotencyKey: string; returnId: string; transferId?: string | null; text: string },

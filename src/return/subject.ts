@@ -1,19 +1,13 @@
 /** A return as its commands find it: locked, at the stage that is expected, and settled after. */
 import { idOf } from '../platform/id.ts';
-import { lockRow } from '../surplus/subject.ts';
 import { type CommandContext, Refused, UserFault } from '../write/command.ts';
-import { actingOrganisation, announce, isVisible } from '../write/subject.ts';
+import { actingOrganisation, announce, lockVisible } from '../write/subject.ts';
 import { statusOf } from './rules.ts';
 import { returnPrefix } from './view.ts';
 
 export interface Result {
   returnId: string;
 }
-
-export const dayOf = (date: Date) => date.toISOString().slice(0, 10);
-
-export const notFound = (field: string) =>
-  new UserFault('NOT_FOUND', 'There is no such thing, or it is not yours to see.', field);
 
 async function load({ tx }: CommandContext, id: { id: string; personId: string }) {
   return tx.financialReturn.findUniqueOrThrow({
@@ -32,9 +26,8 @@ export async function lockReturn(
   id: string | null,
   field = 'returnId',
 ): Promise<Return> {
-  const row = await lockRow(context, 'financial_return', id);
-  if (row === null || !(await isVisible(context, row.personId))) throw notFound(field);
-  return load(context, row);
+  const personId = await lockVisible(context, 'financial_return', id, field);
+  return load(context, { id: id!, personId });
 }
 
 export function mustBe(theReturn: Return, stages: Return['status'][]): void {

@@ -11,8 +11,10 @@ import {
   children,
   column,
   derived,
+  earliestFirst,
   type Field,
   instant,
+  latestFirst,
   many,
   one,
   organisation,
@@ -25,9 +27,6 @@ import { spendPrefix } from '../spending/prefix.ts';
 
 export const returnPrefix = 'ret';
 export const queryPrefix = 'rtq';
-
-const lastId = { type: 'uuid', first: 'ffffffff-ffff-ffff-ffff-ffffffffffff' };
-const firstId = { type: 'uuid', first: '00000000-0000-0000-0000-000000000000' };
 
 /** SQL: the statement that the return `r` stands for; before it is sent, as it would be now. */
 const statementOf = (r: string) => `
@@ -46,10 +45,7 @@ const late = (r: string) => `
 const changedSinceSent: Field = {
   is: 'connection',
   type: 'LedgerTransfer',
-  keys: [
-    { column: 'effective_on', type: 'date', first: '-infinity' },
-    { column: 'id', ...firstId },
-  ],
+  keys: earliestFirst('effective_on', 'date'),
   rows: ({ parent, after, limit }) => `
     ${late(parent)} and (t.effective_on, t.id) > (${after[0]}, ${after[1]}) order by t.effective_on, t.id limit ${limit}`,
 };
@@ -116,10 +112,7 @@ function missing({ from, to, spends, documents, policies, receivers }: MissingFa
 const returnsToLookAt: Field = {
   is: 'connection',
   type: 'FinancialReturn',
-  keys: [
-    { column: 'due_on', type: 'date', first: '-infinity' },
-    { column: 'id', ...firstId },
-  ],
+  keys: earliestFirst('due_on', 'date'),
   rows: (at) => `
     select r.* from financial_return r
       join return_receiver v on v.return_id = r.id and v.person_id = r.person_id and v.accepted_at is null
@@ -133,10 +126,7 @@ const returnsToLookAt: Field = {
 const returns: Field = {
   is: 'connection',
   type: 'FinancialReturn',
-  keys: [
-    { column: 'period_to', type: 'date', first: 'infinity' },
-    { column: 'id', ...lastId },
-  ],
+  keys: latestFirst('period_to', 'date'),
   rows: ({ parent, after, limit }) => `
     select * from financial_return where person_id = ${parent}.id and (period_to, id) < (${after[0]}, ${after[1]})
      order by period_to desc, id desc limit ${limit}`,

@@ -1,9 +1,11 @@
 /** Lines of statements that no rule could match: somebody says what they are. */
+import { transferPrefix } from '../ledger/view.ts';
+import { dayOf } from '../platform/day.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type Command, type CommandContext, Refused, UserFault } from '../write/command.ts';
 import { announce, reasonOf } from '../write/subject.ts';
 import { lineOf } from './input.ts';
-import { bankLinePrefix, spendPrefix, transferPrefix } from './prefix.ts';
+import { bankLinePrefix, spendPrefix } from './prefix.ts';
 import { lockParts, openPurse } from './purse.ts';
 import { decideSpend, writeSpends } from './record.ts';
 import { mustPay, visibleBankLine } from './subject.ts';
@@ -109,7 +111,7 @@ async function record(
       portionId: statement.portionId,
       lineKey: wanted.lineKey ?? null,
       pence: -line.pence,
-      spentOn: line.bookedOn.toISOString().slice(0, 10),
+      spentOn: dayOf(line.bookedOn),
       payee: line.party,
       what: lineOf(wanted.what, 'record.what', 200),
       category: wanted.category == null ? '' : lineOf(wanted.category, 'record.category', 60),

@@ -3,9 +3,9 @@
 import { budgetPrefix } from '../budget/view.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type Command, type CommandContext, Refused, UserFault } from '../write/command.ts';
-import { announce, expectVersion, lockVisible, reasonOf, textOf } from '../write/subject.ts';
+import { announce, expectVersion, lockVisible, type MoneyGiven, reasonOf, textOf } from '../write/subject.ts';
 import { setAsideFor } from './commitment.ts';
-import { amountOf, lineOf, type MoneyGiven, portionIn } from './input.ts';
+import { amountOf, lineOf, portionIn } from './input.ts';
 import { spendPrefix } from './prefix.ts';
 import { lockParts, openPurse } from './purse.ts';
 import { type Asked, causeOf, decideSpend, postShares, writeSpends } from './record.ts';

@@ -3,13 +3,8 @@
 import { portionPrefix } from '../plan/view.ts';
 import { uuidOf } from '../platform/id.ts';
 import { UserFault } from '../write/command.ts';
-import { penceOf, textOf } from '../write/subject.ts';
+import { type MoneyGiven, penceOf, textOf } from '../write/subject.ts';
 import type { Purse } from './purse.ts';
-
-export interface MoneyGiven {
-  amount: string;
-  currency: string;
-}
 
 /** @throws UserFault AMOUNT_INVALID, CURRENCY_NOT_GBP */
 export function amountOf(amount: MoneyGiven, field = 'amount'): bigint {

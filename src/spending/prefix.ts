@@ -3,4 +3,3 @@ export const spendPrefix = 'spd';
 export const commitmentPrefix = 'cmt';
 export const statementPrefix = 'bst';
 export const bankLinePrefix = 'bln';
-export const transferPrefix = 'trf';

@@ -2,8 +2,10 @@
  * The money of a budget and the terms on which it is spent, read under the lock of the budget. An integrated budget may
  * have parts that two systems keep: what is agreed stands with the whole, and the money is in the parts.
  */
+
 import type { BudgetStatus, FundingSource } from '../generated/prisma/enums.ts';
 import { lockBudget } from '../ledger/post.ts';
+import { dayOf } from '../platform/day.ts';
 import { type CommandContext, UserFault } from '../write/command.ts';
 import type { Earlier, KnownPayee, Pot, Terms } from './rules.ts';
 import { termsOf } from './terms.ts';
@@ -59,8 +61,6 @@ export async function lockParts(tx: Tx, personId: string, budgetId: string): Pro
 export const potsOf = (tx: Tx, budgetIds: string[]): Promise<Pot[]> =>
   tx.$queryRawUnsafe<Pot[]>(potRows, budgetIds);
 
-const day = (date: Date) => date.toISOString().slice(0, 10);
-
 /** @throws UserFault WRONG_STAGE where the budget was never released */
 export async function openPurse(tx: Tx, personId: string, budgetId: string): Promise<Purse> {
   const budgetIds = await lockParts(tx, personId, budgetId);
@@ -78,7 +78,7 @@ export async function openPurse(tx: Tx, personId: string, budgetId: string): Pro
   return {
     personId,
     budgetId,
-    budget: { status, from: day(validFrom), to: validTo === null ? null : day(validTo) },
+    budget: { status, from: dayOf(validFrom), to: validTo === null ? null : dayOf(validTo) },
     budgetIds,
     portions,
     pots: await potsOf(tx, budgetIds),

@@ -2,8 +2,10 @@
 import { peopleInScope } from '../access/policy.ts';
 import {
   column,
+  earliestFirst,
   type Field,
   instant,
+  latestFirst,
   money,
   one,
   personView,
@@ -57,10 +59,7 @@ const lines: Field = {
 const bankStatements: Field = {
   is: 'connection',
   type: 'BankStatement',
-  keys: [
-    { column: 'recorded_at', type: 'timestamptz', first: 'infinity' },
-    { column: 'id', type: 'uuid', first: 'ffffffff-ffff-ffff-ffff-ffffffffffff' },
-  ],
+  keys: latestFirst('recorded_at', 'timestamptz'),
   rows: ({ parent, after, limit }) => `
     select * from bank_statement
      where person_id = ${parent}.id and (recorded_at, id) < (${after[0]}, ${after[1]})
@@ -70,10 +69,7 @@ const bankStatements: Field = {
 const unmatchedBankLines: Field = {
   is: 'connection',
   type: 'BankLine',
-  keys: [
-    { column: 'booked_on', type: 'date', first: '-infinity' },
-    { column: 'id', type: 'uuid', first: '00000000-0000-0000-0000-000000000000' },
-  ],
+  keys: earliestFirst('booked_on', 'date'),
   rows: (at) => `
     select l.* from bank_line l
      where l.state = 'UNMATCHED' and (l.booked_on, l.id) > (${at.after[0]}, ${at.after[1]})

@@ -3,10 +3,10 @@
 import { budgetPrefix } from '../budget/view.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type Command, type CommandContext, Refused, UserFault } from '../write/command.ts';
-import { announce, isVisible, penceOf } from '../write/subject.ts';
+import { announce, isVisible, type MoneyGiven, notFound, penceOf } from '../write/subject.ts';
 import { readCamt } from './camt.ts';
 import { type CsvMapping, readCsv } from './csv.ts';
-import { lineOf, type MoneyGiven, portionIn } from './input.ts';
+import { lineOf, portionIn } from './input.ts';
 import { statementPrefix } from './prefix.ts';
 import { openPurse } from './purse.ts';
 import {
@@ -82,7 +82,7 @@ export const importStatementCommand: Command<ImportInput, StatementResult> = {
     const id = uuidOf(budgetPrefix, input.budgetId);
     const budget = id === null ? null : await tx.budget.findFirst({ where: { id } });
     if (budget === null || !(await isVisible(context, budget.personId))) {
-      throw new UserFault('NOT_FOUND', 'There is no such thing, or it is not yours to see.', 'budgetId');
+      throw notFound('budgetId');
     }
     const { personId, id: budgetId } = budget;
     const fileName = lineOf(input.fileName, 'fileName', 200);

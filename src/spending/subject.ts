@@ -1,7 +1,6 @@
 /** Who may spend a person's money or account for it, and who decides about it for a funder. */
-import { decidesAboutMoney } from '../access/policy.ts';
 import { type CommandContext, UserFault } from '../write/command.ts';
-import { actingOrganisation, authoritiesOf, isVisible } from '../write/subject.ts';
+import { actingOrganisation, isVisible, mayDecideAboutMoney, notFound } from '../write/subject.ts';
 
 export interface Place {
   personId: string;
@@ -44,8 +43,7 @@ export async function mustPay(context: CommandContext, place: Place, field: stri
   const { viewer, tx } = context;
   if (viewer.role === 'PERSON') return;
   if (viewer.role === 'REPRESENTATIVE') {
-    const held = await authoritiesOf(context, place.personId);
-    if (held.some((authority) => (decidesAboutMoney as readonly string[]).includes(authority))) return;
+    if (await mayDecideAboutMoney(context, place.personId)) return;
     const message = 'This is for the person, or for somebody with authority over their money.';
     throw new UserFault('NOT_YOURS', message, field);
   }
@@ -61,9 +59,6 @@ export async function mustPay(context: CommandContext, place: Place, field: stri
     throw new UserFault('NOT_YOURS', message, 'portionId');
   }
 }
-
-const notFound = (field: string) =>
-  new UserFault('NOT_FOUND', 'There is no such thing, or it is not yours to see.', field);
 
 /** A spend of a person whom the viewer may see. @throws UserFault NOT_FOUND */
 export async function visibleSpend(context: CommandContext, id: string | null, field = 'spendId') {

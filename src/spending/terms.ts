@@ -1,5 +1,5 @@
 /** What was agreed with the funders of a budget, day by day: the lines of the plan, and what they refuse to pay for. */
-import type { CostFrequency, FundingSource, PlanStatus } from '../generated/prisma/enums.ts';
+import type { PlanStatus } from '../generated/prisma/enums.ts';
 import type { CommandContext } from '../write/command.ts';
 import type { AgreedLine, Exclusion, Terms } from './rules.ts';
 
@@ -23,7 +23,7 @@ select distinct f.source::text as source, p.effective_from::text as "from", p.ef
  where f.budget_id = any($1::uuid[]) and f.person_id = $2::uuid
  order by 1, e.list_id, e.position`;
 
-interface PlanRow {
+interface PlanRow extends Omit<AgreedLine, 'key'> {
   planId: string;
   status: PlanStatus;
   from: string | null;
@@ -31,12 +31,6 @@ interface PlanRow {
   to: string | null;
   /** Null in the one row of a plan without lines. */
   key: string | null;
-  what: string;
-  providerName: string | null;
-  source: FundingSource | null;
-  yearlyPence: bigint;
-  frequency: CostFrequency;
-  portionId: string | null;
 }
 
 /** What is agreed on a day, for the budgets (one, or one and its parts) of a person. */

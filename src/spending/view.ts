@@ -2,9 +2,11 @@
 import { peopleInScope } from '../access/policy.ts';
 import {
   column,
+  earliestFirst,
   type Field,
   globalId,
   instant,
+  latestFirst,
   many,
   maySee,
   money,
@@ -16,19 +18,11 @@ import {
 } from '../read/view.ts';
 import { commitmentPrefix, spendPrefix } from './prefix.ts';
 
-const lastDay = { type: 'date', first: 'infinity' };
-const lastId = { type: 'uuid', first: 'ffffffff-ffff-ffff-ffff-ffffffffffff' };
-const firstDay = { type: 'date', first: '-infinity' };
-const firstId = { type: 'uuid', first: '00000000-0000-0000-0000-000000000000' };
-
 /** A budget's spends, the latest first. Those of an integrated budget are its own. */
 const spends: Field = {
   is: 'connection',
   type: 'Spend',
-  keys: [
-    { column: 'spent_on', ...lastDay },
-    { column: 'id', ...lastId },
-  ],
+  keys: latestFirst('spent_on', 'date'),
   rows: (at) => {
     const { parent, after, limit } = at;
     const states = at.arg('text[]', (args) => args.states ?? null);
@@ -44,10 +38,7 @@ const spends: Field = {
 const spendsToLookAt: Field = {
   is: 'connection',
   type: 'Spend',
-  keys: [
-    { column: 'spent_on', ...firstDay },
-    { column: 'id', ...firstId },
-  ],
+  keys: earliestFirst('spent_on', 'date'),
   rows: (at) => `
     select s.* from spend s
      where s.state = 'NEEDS_LOOK' and (s.spent_on, s.id) > (${at.after[0]}, ${at.after[1]})

@@ -1,5 +1,7 @@
 /** Tells of budgets that cross a threshold of their funders' policies: each crossing once, however often it is looked. */
+
 import type pg from 'pg';
+import { lowestId } from '../platform/id.ts';
 import { alertsIn, type ForecastFacts, forecastFacts } from './facts.ts';
 import type { AlertCode } from './forecast.ts';
 
@@ -39,7 +41,7 @@ export async function raiseAlerts(pool: pg.Pool, today: string, stopping: AbortS
     before.set(budgetId, (before.get(budgetId) ?? new Set()).add(code));
   }
   let count = 0;
-  for (let after = '00000000-0000-0000-0000-000000000000'; !stopping.aborted; ) {
+  for (let after: string = lowestId; !stopping.aborted; ) {
     const { rows } = await pool.query<{ id: string; personId: string; facts: ForecastFacts }>(inForce, [
       after,
       today,

@@ -1,6 +1,8 @@
 /** Deciding again about a notice when asked to, and taking the money in. */
+
 import { post } from '../ledger/post.ts';
 import { signatureOf } from '../payment/approval.ts';
+import { dayOf } from '../platform/day.ts';
 import { moneyOf } from '../platform/money.ts';
 import { lockParts, potsOf } from '../spending/purse.ts';
 import { shareOut } from '../spending/rules.ts';
@@ -15,8 +17,8 @@ export const requestReclaimReconsiderationCommand: Command<Versioned & { words: 
   run: async (context, input) => {
     const { reclaim, shown, inStage } = await lockReclaim(context, input, ['NOTICED']);
     const { personId, budgetId, budget } = reclaim;
-    const end = budget.validTo?.toISOString().slice(0, 10) ?? context.today;
-    const days = { from: budget.validFrom.toISOString().slice(0, 10), to: end };
+    const end = budget.validTo === null ? context.today : dayOf(budget.validTo);
+    const days = { from: dayOf(budget.validFrom), to: end };
     await mustAnswerFor(context, { personId, budgetId, days }, 'reclaimId');
     const words = textOf(input.words, 'words');
     const organisation = await context.tx.organisation.findUniqueOrThrow({
@@ -77,7 +79,7 @@ export const recordRepaymentCommand: Command<Versioned & { paidOn: string }, Res
     inStage();
     mustNotBe(reclaim.createdBy, context, 'You gave the notice');
     const { paidOn } = input;
-    if (paidOn > today || paidOn < reclaim.noticeOn.toISOString().slice(0, 10)) {
+    if (paidOn > today || paidOn < dayOf(reclaim.noticeOn)) {
       const message = 'It was repaid between the day of the notice and today.';
       throw new UserFault('DAY_INVALID', message, 'paidOn');
     }

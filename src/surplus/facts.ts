@@ -2,6 +2,7 @@
 
 import { policyRows } from '../commissioner/policy.ts';
 import type { FundingSource } from '../generated/prisma/enums.ts';
+import { holdsOn } from '../platform/day.ts';
 import { weeklyLines } from './agreed.ts';
 import { type AlertCode, alertsOf, type Forecast, forecast } from './forecast.ts';
 import { reclaimable, type SourceMoney, surplusShares, tenthsOfWeeks, weeklyBySource } from './rules.ts';
@@ -56,7 +57,7 @@ const funding = (b: string, day: string) => `
    where f.person_id = ${b}.person_id
      and f.budget_id = case when exists (select from funding_line o where o.budget_id = ${b}.id and o.person_id = ${b}.person_id)
                             then ${b}.id else ${b}.part_of_id end
-     and (f.valid_from is null or f.valid_from <= ${day}) and (f.valid_to is null or f.valid_to > ${day})
+     and ${holdsOn('f', day)}
    group by f.source`;
 
 /** SQL of one JSON value, a `SurplusFacts`, for the budget row `b` on a day. */
@@ -143,7 +144,7 @@ export const forecastFacts = (b: string, day: string): string => `
           cross join lateral (select weekly_pence from schedule_rate r where r.schedule_id = s.id and r.person_id = s.person_id
                                  and r.valid_from <= ${day} order by r.valid_from desc limit 1) r
          where s.budget_id in (${withParts(b)}) and s.person_id = ${b}.person_id and s.frequency <> 'ONE_OFF'
-           and s.status <> 'ENDED' and s.valid_from <= ${day} and (s.valid_to is null or s.valid_to > ${day})
+           and s.status <> 'ENDED' and ${holdsOn('s', day)}
            and (s.suspended_from is null or s.suspended_from > ${day})),
      'recent', (
         select coalesce(sum(case when (t.kind = 'SPENT') = (t.reverses_id is null) then t.pence else -t.pence end), 0)::text

@@ -6,8 +6,7 @@ import type { ReclaimStatus } from '../generated/prisma/enums.ts';
 import { isSameHuman, signatureOf } from '../payment/approval.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type CommandContext, Refused, UserFault } from '../write/command.ts';
-import { actingOrganisation, announce, expectVersion, isVisible } from '../write/subject.ts';
-import { lockRow } from './subject.ts';
+import { actingOrganisation, announce, expectVersion, lockVisible } from '../write/subject.ts';
 import { reclaimPrefix } from './view.ts';
 
 export interface Result {
@@ -31,12 +30,10 @@ export interface Versioned {
 
 /** The reclaim of somebody the viewer may see, locked, at the version and at one of the stages that are expected. */
 export async function lockReclaim(context: CommandContext, input: Versioned, stages: ReclaimStatus[]) {
-  const row = await lockRow(context, 'reclaim', uuidOf(reclaimPrefix, input.reclaimId));
-  if (row === null || !(await isVisible(context, row.personId))) {
-    throw new UserFault('NOT_FOUND', 'There is no such thing, or it is not yours to see.', 'reclaimId');
-  }
+  const id = uuidOf(reclaimPrefix, input.reclaimId);
+  const personId = await lockVisible(context, 'reclaim', id, 'reclaimId');
   const reclaim = await context.tx.reclaim.findUniqueOrThrow({
-    where: { id_personId: row },
+    where: { id_personId: { id: id!, personId } },
     include: { budget: true },
   });
   const shown = resultOf(reclaim);

@@ -1,7 +1,6 @@
 /** Who may speak for a person about their money, and for whose money an organisation speaks. */
-import { decidesAboutMoney } from '../access/policy.ts';
 import { type CommandContext, UserFault } from '../write/command.ts';
-import { actingOrganisation, authoritiesOf } from '../write/subject.ts';
+import { actingOrganisation, mayDecideAboutMoney } from '../write/subject.ts';
 
 /** Days on which a portion must have been the provider's to operate: any of them is enough. */
 interface Span {
@@ -23,8 +22,7 @@ export async function mustAnswerFor(
 ): Promise<void> {
   const { viewer, tx } = context;
   if (viewer.role === 'REPRESENTATIVE') {
-    const held = await authoritiesOf(context, personId);
-    if (held.some((authority) => (decidesAboutMoney as readonly string[]).includes(authority))) return;
+    if (await mayDecideAboutMoney(context, personId)) return;
     const message = 'This is for the person, or for somebody with authority over their money.';
     throw new UserFault('NOT_YOURS', message, field);
   }
@@ -44,17 +42,4 @@ export async function mustAnswerFor(
   );
   if (operated.length > 0) return;
   throw new UserFault('NOT_YOURS', 'Only the provider that operates the account may do this.', field);
-}
-
-/** The row of this person's that is named by id, locked until the transaction ends. */
-export async function lockRow(
-  { tx }: CommandContext,
-  table: 'reclaim' | 'financial_return',
-  id: string | null,
-): Promise<{ id: string; personId: string } | null> {
-  const [row] = await tx.$queryRawUnsafe<{ person_id: string }[]>(
-    `select person_id from ${table} where id = $1::uuid for update`,
-    id,
-  );
-  return row === undefined ? null : { id: id!, personId: row.person_id };
 }

@@ -77,9 +77,9 @@ export function mutation<Input extends Keyed, Result extends object>(command: Co
     try {
       return { ...(await runOnce(command, input, asked)), userErrors: [] };
     } catch (error) {
-      const { faults, shown } =
-        error instanceof UserFault ? new Refused([error]) : (error as Refused<Result>);
-      if (faults === undefined) throw error;
+      const refused = error instanceof UserFault ? new Refused([error]) : error;
+      if (!(refused instanceof Refused)) throw error;
+      const { faults, shown } = refused;
       await record(asked.tools.prisma, command.name, 'FAILED', asked);
       return { ...shown, userErrors: faults.map(({ code, message, field }) => ({ code, message, field })) };
     }

@@ -1,5 +1,5 @@
 /** What nearly every command asks first: whom is it about, may they, is it as they left it. In the command's transaction. */
-import type { decidesAboutCare } from '../access/policy.ts';
+import { type decidesAboutCare, decidesAboutMoney } from '../access/policy.ts';
 import { authorities, visiblePeople } from '../access/scope.ts';
 import { penceOfDecimal } from '../platform/money.ts';
 import { type CommandContext, Refused, UserFault } from './command.ts';
@@ -19,7 +19,11 @@ export async function visiblePerson(
   throw new UserFault('PERSON_NOT_FOUND', 'There is no such person, or they are not yours to see.', field);
 }
 
-type Locked = 'plan' | 'budget' | 'eligibility' | 'decision' | 'portion';
+type Locked = 'plan' | 'budget' | 'eligibility' | 'decision' | 'portion' | 'reclaim' | 'financial_return';
+
+/** What is not there, and what is not the viewer's to see, look alike. */
+export const notFound = (field: string): UserFault =>
+  new UserFault('NOT_FOUND', 'There is no such thing, or it is not yours to see.', field);
 
 /**
  * Locks a row of a person whom the viewer may see, until the transaction ends, and gives whose it is. `id` is null
@@ -38,7 +42,7 @@ export async function lockVisible(
     id,
   );
   if (row !== undefined && (await isVisible(context, row.person_id))) return row.person_id;
-  throw new UserFault('NOT_FOUND', 'There is no such thing, or it is not yours to see.', field);
+  throw notFound(field);
 }
 
 /**
@@ -48,18 +52,14 @@ export async function lockVisible(
  * @throws Refused CONFLICT, showing the present state
  */
 export function expectVersion(present: number, expected: number, shown: object, changed = ''): void {
-  if (present === expected) return;
+  if (present !== expected) throw new Refused([stale(present, expected, 'expectedVersion', changed)], shown);
+}
+
+/** The fault of whoever expected another version than there is. */
+export function stale(present: number, expected: number, field: string, changed = ''): UserFault {
   const since = changed === '' ? '' : ` Since then: ${changed}.`;
-  throw new Refused(
-    [
-      new UserFault(
-        'CONFLICT',
-        `You expected version ${expected}, and it is at version ${present}.${since} Look at it as it is now, and send again.`,
-        'expectedVersion',
-      ),
-    ],
-    shown,
-  );
+  const message = `You expected version ${expected}, and it is at version ${present}.${since} Look at it as it is now, and send again.`;
+  return new UserFault('CONFLICT', message, field);
 }
 
 /** The organisation the viewer acts for, and on which side it stands. Null for those who act for none. */
@@ -78,6 +78,12 @@ export async function authoritiesOf(context: CommandContext, personId: string): 
   const { text, values } = authorities(context.viewer, context.today, personId);
   const rows = await context.tx.$queryRawUnsafe<{ role: Authority }[]>(text, ...values);
   return rows.map(({ role }) => role);
+}
+
+/** Whether the viewer, as a representative, may decide about the person's money today. */
+export async function mayDecideAboutMoney(context: CommandContext, personId: string): Promise<boolean> {
+  const held = await authoritiesOf(context, personId);
+  return held.some((authority) => (decidesAboutMoney as readonly string[]).includes(authority));
 }
 
 /** Tells whoever listens that these records changed, once the transaction is done. */
@@ -101,12 +107,29 @@ export function reasonOf(reason: string | null | undefined, field = 'reason'): s
   throw new UserFault('REASON_NEEDED', `Say why, in 1 to ${maxReason} characters.`, field);
 }
 
+/** Does something that may throw what the caller can mend, and notes that instead, so that they hear of everything at once. */
+export function noting<T>(faults: UserFault[], work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof UserFault)) throw error;
+    faults.push(error);
+    return undefined;
+  }
+}
+
+/** `MoneyInput`, as it comes. */
+export interface MoneyGiven {
+  amount: string;
+  currency: string;
+}
+
 /**
  * Pence of an amount on the way in.
  *
  * @throws UserFault CURRENCY_NOT_GBP, AMOUNT_INVALID (negative, or above 999,999,999.99)
  */
-export function penceOf({ amount, currency }: { amount: string; currency: string }, field: string): bigint {
+export function penceOf({ amount, currency }: MoneyGiven, field: string): bigint {
   if (currency !== 'GBP') {
     throw new UserFault('CURRENCY_NOT_GBP', 'Money must be in GBP.', `${field}.currency`);
   }
