@@ -5,6 +5,8 @@ import { isScalarType } from 'graphql';
 import { budgetResolvers } from './budget/resolvers.ts';
 import { budgetViews } from './budget/view.ts';
 import { commissionerViews } from './commissioner/view.ts';
+import { confidentialityResolvers } from './confidentiality/resolvers.ts';
+import { confidentialityViews } from './confidentiality/view.ts';
 import { decisionResolvers } from './decision/resolvers.ts';
 import { decisionViews } from './decision/view.ts';
 import { eligibilityResolvers } from './eligibility/resolvers.ts';
@@ -23,6 +25,7 @@ import { personResolvers } from './person/resolvers.ts';
 import { personViews } from './person/view.ts';
 import { planResolvers } from './plan/resolvers.ts';
 import { planViews } from './plan/view.ts';
+import { checkPolicy } from './read/check-policy.ts';
 import { openExecutor } from './read/execute.ts';
 import { scalars } from './read/scalar.ts';
 import { joinViews, moneyView } from './read/view.ts';
@@ -62,6 +65,7 @@ export const views = joinViews(
   paymentRunViews,
   surplusViews,
   returnViews,
+  confidentialityViews,
   intakeViews,
 );
 
@@ -82,6 +86,7 @@ export function openCatalogue() {
       paymentResolvers,
       surplusResolvers,
       returnResolvers,
+      confidentialityResolvers,
       liveResolvers,
     ],
   });
@@ -89,6 +94,7 @@ export function openCatalogue() {
   for (const type of Object.values(schema.getTypeMap())) {
     if (isScalarType(type)) type.description = type.astNode?.description?.value ?? type.description;
   }
+  checkPolicy(schema);
   const executor = openExecutor({ schema, views });
   for (const field of Object.values(schema.getQueryType()!.getFields()))
     field.resolve = executor.resolveQuery;

@@ -1,206 +1,204 @@
 /**
- * The one place that decides who may see what. Every rule is a condition that the read compiler puts into the
- * statement itself, so that whatever path leads to a row meets the same gate, and what is out of scope looks like
- * what does not exist.
+ * The conditions under which somebody sees a record, which the read compiler puts into the statement itself: whatever
+ * path leads to a row meets the same gate, and what is out of scope looks like what does not exist. What of a record
+ * they see is in the one table (`table.ts`).
  *
  * An organisation sees the people it has a live role for, a person sees themself, a representative sees whom they
- * represent. Nobody else sees anybody.
+ * represent, and somebody of a care team who has said why sees a record in an emergency. Nobody else sees anybody.
  */
 import { holdsOn } from '../platform/day.ts';
+import { type CommandName, commands, fields, type Kind, type Part, parts, type SharedPart } from './table.ts';
 import type { ViewerRole } from './viewer.ts';
 
-/** What a rule may put into a statement: values of the viewer and of the day, as parameters. */
+/** What a rule may put into a statement: values of the viewer and of the moment, as parameters. */
 export interface PolicyParameters {
   viewer(fact: 'subject' | 'name' | 'organisation' | 'nhsNumber'): string;
   today(): string;
+  now(): string;
 }
 
-type Relation = 'ORGANISATION' | 'SELF' | 'REPRESENTATIVE' | 'NONE';
+type Relation = 'ORGANISATION' | 'SELF' | 'REPRESENTATIVE' | 'EMERGENCY' | 'NONE';
 
-const relations: Record<ViewerRole, Relation> = {
+const relations: Record<Kind, Relation> = {
   CARE_COORDINATOR: 'ORGANISATION',
   SOCIAL_WORKER: 'ORGANISATION',
   PROVIDER: 'ORGANISATION',
   FINANCE: 'ORGANISATION',
   PERSON: 'SELF',
   REPRESENTATIVE: 'REPRESENTATIVE',
+  EMERGENCY: 'EMERGENCY',
   AUDITOR: 'NONE',
   PRIVACY_OFFICER: 'NONE',
   ADMIN: 'NONE',
 };
 
-/** Parts on a record that carry authority to see it. A carer or next of kin has none by being one. */
-const representing = [
-  'REPRESENTATIVE',
-  'LPA_HEALTH_AND_WELFARE',
-  'LPA_PROPERTY_AND_FINANCE',
-  'DEPUTY',
-  'NOMINEE',
-];
+/** Authority to decide for somebody about their care, and about their money. None of it follows from being family. */
+export const decidesAboutCare = ['REPRESENTATIVE', 'LPA_HEALTH_AND_WELFARE', 'DEPUTY'] as const;
+export const decidesAboutMoney = ['REPRESENTATIVE', 'LPA_PROPERTY_AND_FINANCE', 'DEPUTY', 'NOMINEE'] as const;
 
-/** SQL: the role row `row` holds today. `valid_to` is the first day on which it no longer does. */
-const isLive = (row: string, p: PolicyParameters): string => holdsOn(row, p.today());
+/** Parts on a record that carry authority. A carer or next of kin has none by being one. */
+const authority: Record<'CARE' | 'MONEY' | 'ANY', readonly string[]> = {
+  CARE: decidesAboutCare,
+  MONEY: decidesAboutMoney,
+  ANY: [...new Set([...decidesAboutCare, ...decidesAboutMoney])],
+};
 
+/** SQL: the role row `row` holds today: not ended, and not suspended. `valid_to` is the first day on which it no longer does. */
+const isLive = (row: string, p: PolicyParameters): string =>
+  `${holdsOn(row, p.today())} and ${row}.suspended_at is null`;
+
+/** SQL: the organisation the viewer acts for; none for whom it no longer employs, whatever their token says. */
 export const ownOrganisation = (p: PolicyParameters): string =>
-  `(select o.id from organisation o where o.ods_code = ${p.viewer('organisation')})`;
+  `(select o.id from organisation o where o.ods_code = ${p.viewer('organisation')} and not exists (
+      select from employment_end e where e.organisation_id = o.id and e.subject = ${p.viewer('subject')}))`;
 
-const ownNhsNumber = (p: PolicyParameters) => p.viewer('nhsNumber');
+/** SQL: rows of role_on_record by which the viewer represents somebody, with authority over this. */
+const representing = (over: 'CARE' | 'MONEY' | 'ANY', p: PolicyParameters): string =>
+  `s.individual_nhs_number = ${p.viewer('nhsNumber')}
+        and s.role in (${authority[over].map((r) => `'${r}'`).join(', ')}) and ${isLive('s', p)}`;
 
-/** SQL: the viewer may see the person whose id is `personId`. */
-export function maySeePerson(role: ViewerRole, personId: string, p: PolicyParameters): string {
-  switch (relations[role]) {
+const mayEver = (kind: Kind, part: Part): boolean => (parts[part].kinds as readonly Kind[]).includes(kind);
+
+/** SQL: the viewer may see this part of the person whose id is `personId`. */
+export function maySeePerson(
+  kind: Kind,
+  personId: string,
+  p: PolicyParameters,
+  part: Part = 'IDENTITY',
+): string {
+  if (!mayEver(kind, part)) return 'false';
+  switch (relations[kind]) {
     case 'ORGANISATION':
       return `exists (select from role_on_record s where s.person_id = ${personId}
         and s.organisation_id = ${ownOrganisation(p)} and ${isLive('s', p)})`;
     case 'SELF':
       return `${personId} = (select i.person_id from person_identifier i
-        where i.system = 'NHS_NUMBER' and i.issuer = '' and i.value = ${ownNhsNumber(p)} and i.status = 'CURRENT')`;
+        where i.system = 'NHS_NUMBER' and i.issuer = '' and i.value = ${p.viewer('nhsNumber')} and i.status = 'CURRENT')`;
     case 'REPRESENTATIVE':
       return `exists (select from role_on_record s where s.person_id = ${personId}
-        and s.individual_nhs_number = ${ownNhsNumber(p)}
-        and s.role in (${representing.map((r) => `'${r}'`).join(', ')}) and ${isLive('s', p)})`;
+        and ${representing(parts[part].authority, p)})`;
+    case 'EMERGENCY':
+      return `exists (select from emergency_access a where a.person_id = ${personId} and a.subject = ${p.viewer('subject')}
+        and a.organisation_id = ${ownOrganisation(p)} and a.opened_at <= ${p.now()} and a.closes_at > ${p.now()})`;
     case 'NONE':
       return 'false';
   }
 }
 
 /**
- * SQL: rows (`sort_name`, `person_id`) of the people the viewer may see, found without asking of each person, in the
- * order of their names. Somebody with two roles comes twice.
+ * SQL: rows (`sort_name`, `person_id`) of the people of whom the viewer may see this part, found without asking of each
+ * person, in the order of their names. Somebody with two roles comes twice.
  */
-export function peopleInScope(role: ViewerRole, p: PolicyParameters): string {
+export function peopleInScope(kind: Kind, p: PolicyParameters, part: Part = 'IDENTITY'): string {
   const from = 'select s.sort_name, s.person_id from role_on_record s';
-  switch (relations[role]) {
+  const relation = mayEver(kind, part) ? relations[kind] : 'NONE';
+  switch (relation) {
     case 'ORGANISATION':
       return `${from} where s.organisation_id = ${ownOrganisation(p)} and ${isLive('s', p)}`;
     case 'REPRESENTATIVE':
-      return `${from} where s.individual_nhs_number = ${ownNhsNumber(p)}
-        and s.role in (${representing.map((r) => `'${r}'`).join(', ')}) and ${isLive('s', p)}`;
-    case 'SELF':
-    case 'NONE':
-      return `select p.sort_name, p.id as person_id from person p where ${maySeePerson(role, 'p.id', p)}`;
+      return `${from} where ${representing(parts[part].authority, p)}`;
+    default:
+      return `select p.sort_name, p.id as person_id from person p where ${maySeePerson(kind, 'p.id', p, part)}`;
   }
 }
 
-const operators = new Set<ViewerRole>([
-  'CARE_COORDINATOR',
-  'SOCIAL_WORKER',
-  'FINANCE',
-  'AUDITOR',
-  'PRIVACY_OFFICER',
-  'ADMIN',
-]);
+/**
+ * Of a person whom they see: whether somebody reads a part of the record. Either it is settled by what they are, or it
+ * is a condition on the person.
+ */
+export function readsPart(kind: Kind, part: Part): boolean | 'BY_AUTHORITY' {
+  if (!mayEver(kind, part)) return false;
+  return kind === 'REPRESENTATIVE' && parts[part].authority !== 'ANY' ? 'BY_AUTHORITY' : true;
+}
 
-/** Sync runs and waiting rows hold no personal data, but they are the business of those who run or feed the hub. */
-export const maySeeSync = (role: ViewerRole): boolean => operators.has(role);
+const teams = new Set<Kind>(['CARE_COORDINATOR', 'SOCIAL_WORKER', 'FINANCE']);
 
-const careTeam: ViewerRole[] = ['CARE_COORDINATOR', 'SOCIAL_WORKER'];
-const commissioners: ViewerRole[] = [...careTeam, 'FINANCE'];
-const family: ViewerRole[] = ['PERSON', 'REPRESENTATIVE'];
+/** SQL: on which side the viewer's organisation stands; null for a provider. */
+const ownSide = (p: PolicyParameters): string =>
+  `(select case o.kind when 'ICB' then 'NHS' when 'COUNCIL' then 'COUNCIL' end::side
+      from organisation o where o.ods_code = ${p.viewer('organisation')})`;
 
-/** An organisation's own list of what it pays is for those who commission, and its runs hold bank details. */
-export const maySeeOwnPayments = (role: ViewerRole): boolean => commissioners.includes(role);
-export const maySeeRuns = (role: ViewerRole): boolean => role === 'FINANCE';
-/** Who spends a person's money, or accounts for it. */
-const payers: ViewerRole[] = [...commissioners, 'PROVIDER', ...family];
+/** SQL: rows of choices by which the person keeps something of the other side from the viewer's, today. */
+const keptFromViewer = (personId: string, p: PolicyParameters): string =>
+  `sharing_choice c where c.person_id = ${personId} and not c.shares and ${holdsOn('c', p.today())} and c.side <> ${ownSide(p)}`;
+
+/** A thing is of one side (SQL of it, null for what both agreed), or may be of either. */
+export type OfSide = string | 'EITHER';
 
 /**
- * Who may give which command. Whom it may concern is asked of `maySeePerson`; for which side somebody speaks follows
- * from the organisation they act for.
+ * SQL: the person shares with the viewer what `side` has of this part; null where nothing has to be asked. What may be
+ * of either side is kept back as soon as one of them is.
  */
-const commands = {
-  // Asking a source for news costs it work, and shows nothing.
-  requestSync: [...operators],
-  // Whether two records are one person is for somebody who knows them to decide.
-  mergePeople: careTeam,
-  unmergePeople: careTeam,
+export function sharesWith(
+  kind: Kind,
+  part: Part,
+  personId: string,
+  side: OfSide,
+  p: PolicyParameters,
+): string | null {
+  const { choice } = parts[part];
+  if (choice === null || !teams.has(kind)) return null;
+  const ofSide = side === 'EITHER' ? '' : ` and c.side = ${side}`;
+  return `not exists (select from ${keptFromViewer(personId, p)} and c.part = '${choice satisfies SharedPart}'${ofSide})`;
+}
 
-  draftPlan: careTeam,
-  editPlan: careTeam,
-  proposePlan: careTeam,
-  discardPlan: careTeam,
-  agreePlan: [...careTeam, ...family],
-  declinePlan: [...careTeam, ...family],
-  raiseConcern: careTeam,
-  answerConcern: careTeam,
+/**
+ * SQL: rows (`part`, `side`, `reason`) of what of the person's record is kept from the viewer. It says nothing of
+ * whether there is anything, nor how much.
+ */
+export function withheldFrom(kind: Kind, personId: string, p: PolicyParameters): string {
+  const rows: string[] = [];
+  for (const part of personParts) {
+    const reads = readsPart(kind, part);
+    if (reads === false)
+      rows.push(`select '${part}', null::side, '${kind === 'EMERGENCY' ? 'EMERGENCY' : 'ROLE'}'`);
+    if (reads === 'BY_AUTHORITY')
+      rows.push(
+        `select '${part}', null::side, 'AUTHORITY' where not ${maySeePerson(kind, personId, p, part)}`,
+      );
+    const { choice } = parts[part];
+    if (reads === true && choice !== null && teams.has(kind))
+      rows.push(
+        `select '${part}', c.side, 'NOT_SHARED' from ${keptFromViewer(personId, p)} and c.part = '${choice}'`,
+      );
+  }
+  rows.push('select null, null::side, null where false');
+  return `select w.*, ${personId} as person_id from (${rows.join(' union all ')}) w(part, side, reason)`;
+}
 
-  recordEligibility: careTeam,
-  endEligibility: careTeam,
+/** The parts that a person's record has. */
+const personParts = (Object.keys(parts) as Part[]).filter(
+  (part) => !['OPEN', 'RUNS', 'PAYMENT_RUN', 'OVERSIGHT'].includes(part),
+);
 
-  proposeBudget: commissioners,
-  reviseBudget: commissioners,
-  signOffBudget: commissioners,
-  releaseBudget: commissioners,
-  suspendBudget: commissioners,
-  endBudget: commissioners,
-  decideFundingSplit: commissioners,
-  changePortionManagement: careTeam,
+const partOfField = new Map<string, Part>();
+for (const [type, byPart] of Object.entries(fields)) {
+  for (const [part, names] of Object.entries(byPart)) {
+    for (const name of names.split(/\s+/)) partOfField.set(`${type}.${name}`, part as Part);
+  }
+}
 
-  holdReview: careTeam,
+/** In which part a field is. @throws where the table does not name it: nobody reads it by oversight. */
+export function partOf(type: string, field: string): Part {
+  const part = partOfField.get(`${type}.${field}`);
+  if (part === undefined) throw new Error(`the policy table does not say who may read ${type}.${field}`);
+  return part;
+}
 
-  recordDecision: commissioners,
-  requestReconsideration: [...careTeam, ...family],
-  decideReconsideration: commissioners,
+export const isInTable = (type: string, field: string): boolean => partOfField.has(`${type}.${field}`);
 
-  requestEvidenceUpload: payers,
-  attachEvidence: payers,
-  detachEvidence: payers,
+export const maySeeSync = (role: ViewerRole): boolean => mayEver(role, 'RUNS');
 
-  recordSpend: payers,
-  correctSpend: payers,
-  undoSpend: payers,
-  refundSpend: payers,
-  commitMoney: payers,
-  releaseCommitment: payers,
-  importStatement: payers,
-  matchBankLine: payers,
-  setAsideBankLine: payers,
-  releaseBankLine: payers,
-  // For whose money it is, which is not always who spends it.
-  acceptSpend: commissioners,
-  refuseSpend: commissioners,
-  moveBetweenPortions: commissioners,
-
-  // Who sets or holds a payment is one of those who commission; who lets money go is finance alone.
-  setPaymentSchedule: commissioners,
-  changePaymentRate: commissioners,
-  suspendPayments: commissioners,
-  resumePayments: commissioners,
-  endPayments: commissioners,
-  setPayeeAccount: commissioners,
-  holdPayment: commissioners,
-  approvePayeeAccount: ['FINANCE'],
-  approvePayments: ['FINANCE'],
-  unholdPayment: ['FINANCE'],
-  createPaymentRun: ['FINANCE'],
-  confirmPayments: ['FINANCE'],
-  failPayments: ['FINANCE'],
-  reversePayment: ['FINANCE'],
-
-  noticeReclaim: commissioners,
-  // Of a provider: as the person instructs it.
-  requestReclaimReconsideration: ['PROVIDER', ...family],
-  decideReclaimReconsideration: commissioners,
-  recordRepayment: commissioners,
-
-  openReturn: commissioners,
-  sendReturn: ['PROVIDER', ...family],
-  queryReturnLine: commissioners,
-  answerReturnQuery: ['PROVIDER', ...family],
-  acceptReturn: commissioners,
-} satisfies Record<string, ViewerRole[]>;
-
-export type CommandName = keyof typeof commands;
+/** An organisation's own list of what it pays is for those who commission, and its runs hold bank details. */
+export const maySeeOwnPayments = (role: ViewerRole): boolean => teams.has(role);
+export const maySeeRuns = (role: ViewerRole): boolean => mayEver(role, 'PAYMENT_RUN');
 
 export const mayCommand = (role: ViewerRole, command: CommandName): boolean =>
-  (commands[command] as ViewerRole[]).includes(role);
-
-/** Authority to decide for somebody about their care, and about their money. None of it follows from being family. */
-export const decidesAboutCare = ['REPRESENTATIVE', 'LPA_HEALTH_AND_WELFARE', 'DEPUTY'] as const;
-export const decidesAboutMoney = ['REPRESENTATIVE', 'LPA_PROPERTY_AND_FINANCE', 'DEPUTY', 'NOMINEE'] as const;
+  (commands[command] as readonly ViewerRole[]).includes(role);
 
 /** SQL: the parts by which the viewer represents the person today, as text. */
 export const authoritiesOver = (personId: string, p: PolicyParameters): string =>
-  `select s.role::text from role_on_record s where s.person_id = ${personId}
-      and s.individual_nhs_number = ${ownNhsNumber(p)}
-      and s.role in (${representing.map((r) => `'${r}'`).join(', ')}) and ${isLive('s', p)}`;
+  `select s.role::text from role_on_record s where s.person_id = ${personId} and ${representing('ANY', p)}`;
+
+/** Emergencies without the person. */
+export const maySeeNotices = (role: ViewerRole): boolean => mayEver(role, 'OVERSIGHT');

@@ -1,5 +1,6 @@
 /** The policy's conditions for a command, which asks for a few people by id in its own transaction. */
 import { authoritiesOver, maySeePerson, type PolicyParameters } from './policy.ts';
+import type { Part } from './table.ts';
 import type { Viewer } from './viewer.ts';
 
 interface Statement {
@@ -10,13 +11,20 @@ interface Statement {
 function asked(viewer: Viewer, today: string, personIds: string[]): [PolicyParameters, unknown[]] {
   const values: unknown[] = [personIds];
   const bind = (type: string, value: unknown) => `$${values.push(value)}::${type}`;
-  return [{ viewer: (fact) => bind('text', viewer[fact]), today: () => bind('date', today) }, values];
+  // Nobody gives a command, or takes a file away, in an emergency: the instant is asked for in no condition of theirs.
+  const now = () => bind('timestamptz', 'infinity');
+  return [{ viewer: (fact) => bind('text', viewer[fact]), today: () => bind('date', today), now }, values];
 }
 
-/** A statement that gives the ids, of those in `personIds`, of the people the viewer may see. */
-export function visiblePeople(viewer: Viewer, today: string, personIds: string[]): Statement {
+/** A statement that gives the ids, of those in `personIds`, of the people of whom the viewer may see this part. */
+export function visiblePeople(
+  viewer: Viewer,
+  today: string,
+  personIds: string[],
+  part: Part = 'IDENTITY',
+): Statement {
   const [parameters, values] = asked(viewer, today, personIds);
-  const condition = maySeePerson(viewer.role, 'p.id', parameters);
+  const condition = maySeePerson(viewer.role, 'p.id', parameters, part);
   return { text: `select p.id from person p where p.id = any($1::uuid[]) and ${condition}`, values };
 }
 

@@ -186,7 +186,7 @@ export const budgetViews: Views = {
       statementS26: s26,
       warnings,
     },
-    { prefix: budgetPrefix, table: 'budget' },
+    { prefix: budgetPrefix, table: 'budget', side: 'KIND' },
   ),
   FundingLine: personView(
     {
@@ -199,7 +199,7 @@ export const budgetViews: Views = {
       sharePercent: value(({ parent }) => `(${parent}.basis_points::numeric / 100)::numeric(5, 2)::text`),
       lineKey: column('line_key'),
     },
-    { prefix: 'fln', table: 'funding_line' },
+    { prefix: 'fln', table: 'funding_line', side: 'BUDGET' },
   ),
   FundingSplit: personView(
     {
@@ -213,7 +213,7 @@ export const budgetViews: Views = {
       note: column('note'),
       shares,
     },
-    { prefix: splitPrefix, table: 'funding_split' },
+    { prefix: splitPrefix, table: 'funding_split', side: 'BUDGET' },
   ),
   Portion: personView(
     {
@@ -230,7 +230,7 @@ export const budgetViews: Views = {
       replaces: portion((row, parent) => `${row}.id = ${parent}.replaces_id`),
       replacedBy: portion((row, parent) => `${row}.replaces_id = ${parent}.id`),
     },
-    { prefix: portionPrefix, table: 'portion' },
+    { prefix: portionPrefix, table: 'portion', side: 'BUDGET' },
   ),
   PortionDuties: personView({
     fundsHolder: duty('funds_holder'),

@@ -46,7 +46,7 @@ export const decisionViews: Views = {
       appealRoute: column('appeal_route'),
       version: column('version'),
     },
-    { prefix: decisionPrefix, table: 'decision' },
+    { prefix: decisionPrefix, table: 'decision', side: 'ORGANISATION' },
   ),
   Reconsideration: personView({
     requestedAt: instant('reconsideration_requested_at'),

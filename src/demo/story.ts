@@ -176,6 +176,24 @@ export async function tellStory({
     expectedVersion: decision.version,
     words: 'The club lends it on Thursdays only, and it does not fit me.',
   });
+  await give('person', 'recordSharingChoice', 'choice { id version: id }', {
+    personId: daniel.id,
+    side: 'NHS',
+    part: 'CARE',
+    shares: false,
+    legalBasis: 'OBJECTION',
+    saidBy: 'PERSON',
+    words: 'What I talk about with the pain clinic is not for the council.',
+  });
+  // Somebody whom only the NHS knows turns up at the council in the night.
+  const stranger = place.people.find(
+    ({ nhs, council, nhsNumber }) => nhs !== null && council === null && nhsNumber,
+  )!;
+  await give('social-worker', 'openEmergencyAccess', 'emergency { id version: id }', {
+    nhsNumber: stranger.nhsNumber,
+    reason: 'URGENT_CARE',
+    words: 'Found wandering at the bus station at night, cold and confused, and will not say where home is.',
+  });
   return true;
 }
 

@@ -34,6 +34,6 @@ export const eligibilityViews: Views = {
       ),
       version: column('version'),
     },
-    { prefix: eligibilityPrefix, table: 'eligibility' },
+    { prefix: eligibilityPrefix, table: 'eligibility', side: 'LINK' },
   ),
 };

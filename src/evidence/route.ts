@@ -100,7 +100,7 @@ async function find({ pool, now }: UploadTools, viewer: Viewer, id: string | nul
   );
   const [row] = rows;
   if (row === undefined) return null;
-  const { text, values } = visiblePeople(viewer, londonDay(now()), [row.person_id]);
+  const { text, values } = visiblePeople(viewer, londonDay(now()), [row.person_id], 'MONEY');
   if ((await pool.query(text, values)).rows.length === 0) return null;
   return {
     personId: row.person_id as string,

@@ -90,7 +90,7 @@ export const evidenceViews: Views = {
       ),
       satisfies: many('SatisfiedRequirement', satisfied),
     },
-    { prefix: evidencePrefix, table: 'evidence' },
+    { prefix: evidencePrefix, table: 'evidence', side: 'EITHER' },
   ),
   SatisfiedRequirement: plainView({ requirement: column('requirement'), commissioner: organisation() }),
 };

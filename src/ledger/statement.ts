@@ -9,6 +9,7 @@ import {
   instant,
   many,
   money,
+  ofEitherSide,
   one,
   personView,
   type Views,
@@ -38,7 +39,10 @@ const asked = (at: At, budgetId: string, personId: string) => `
 export const budgetStatement: Field = one('Statement', (at) =>
   asked(at, `${at.parent}.id`, `${at.parent}.person_id`),
 );
-export const personStatement: Field = one('Statement', (at) => asked(at, 'null::uuid', `${at.parent}.id`));
+/** Of all budgets: the figures of one side alone would not fit each other. */
+export const personStatement: Field = ofEitherSide(
+  one('Statement', (at) => asked(at, 'null::uuid', `${at.parent}.id`)),
+);
 
 /** SQL: the transfers up to the last day of the statement `s`, as they were known, budget by budget. */
 const transfersOf = (s: string, columns: string) => `

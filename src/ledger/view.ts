@@ -2,6 +2,7 @@
 import { holdsOn } from '../platform/day.ts';
 import {
   type At,
+  budgetSide,
   column,
   type Field,
   instant,
@@ -40,7 +41,7 @@ function byFunder(personId: string, at: At): string {
   const isInForce = (b: string) => `${b}.status in ('ACTIVE', 'SUSPENDED')
       and ${b}.valid_from <= ${at.today()} and (${b}.valid_to is null or ${b}.valid_to > ${at.today()})`;
   const inForce = `select b.id, b.person_id, b.part_of_id from budget b
-    where b.person_id = ${personId} and ${isInForce('b')}`;
+    where b.person_id = ${personId} and ${isInForce('b')} and ${at.shares('b.person_id', budgetSide('b'))}`;
   return `
     select ${personId} as person_id, f.source, f.organisation_id, sum(f.agreed) as agreed, sum(f.paid_in) as paid_in,
            sum(f.spent) as spent, sum(f.committed) as committed, sum(f.remaining) as remaining
@@ -171,6 +172,6 @@ export const ledgerViews: Views = {
           where id in (${parent}.from_account_id, ${parent}.to_account_id) and kind = 'SPENT')`,
       ),
     },
-    { prefix: transferPrefix, table: 'ledger_transfer' },
+    { prefix: transferPrefix, table: 'ledger_transfer', side: 'BUDGET' },
   ),
 };

@@ -34,6 +34,7 @@ function statementFor(role: ViewerRole): Statement {
   const condition = maySeePerson(role, 'q.person_id', {
     viewer: (fact) => columns[fact],
     today: () => '$7::date',
+    now: () => 'now()',
   });
   const made = {
     name: `live-may-see-${role}`,

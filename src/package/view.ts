@@ -14,7 +14,7 @@ export const packageViews: Views = {
       to: column('valid_to'),
       lines: children('ServiceLine', 'service_line', 'package_id', 'position'),
     },
-    { prefix: 'pkg', table: 'package' },
+    { prefix: 'pkg', table: 'package', side: 'LINK' },
   ),
   ServiceLine: personView({
     unitCost: money('unit_cost_pence'),

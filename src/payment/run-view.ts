@@ -10,7 +10,6 @@ import {
   instant,
   latestFirst,
   many,
-  maySee,
   money,
   one,
   organisation,
@@ -41,7 +40,7 @@ const instructions: Field = {
   keys: [idAscending('id')],
   rows: (at: PageAt) => `
     select i.* from payment_instruction i
-     where i.run_id = ${at.parent}.id and i.id > ${at.after[0]} and ${maySee(at, 'i.person_id')}
+     where i.run_id = ${at.parent}.id and i.id > ${at.after[0]} and ${at.maySee('i.person_id')}
      order by i.id limit ${at.limit}`,
 };
 
@@ -145,6 +144,6 @@ export const paymentRunViews: Views = {
           when ${parent}.approved_by is null then 'WAITING' else 'IN_FORCE' end`,
       ),
     },
-    { prefix: payeeAccountPrefix, table: 'payee_account' },
+    { prefix: payeeAccountPrefix, table: 'payee_account', side: 'BUDGET' },
   ),
 };

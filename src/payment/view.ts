@@ -11,12 +11,12 @@ import {
   type Field,
   instant,
   many,
-  maySee,
   money,
   one,
   organisation,
   type PageAt,
   personView,
+  sides,
   type Views,
 } from '../read/view.ts';
 import { partsOf } from './rules.ts';
@@ -93,7 +93,8 @@ const ofOrganisation: Field = {
     return `
       select i.* from payment_instruction i
        where i.organisation_id = ${ownOrganisation(at)} and (${status} is null or i.status = ${status})
-         and i.due_on <= ${dueBefore} and (i.due_on, i.id) > (${at.after.join(', ')}) and ${maySee(at, 'i.person_id')}
+         and i.due_on <= ${dueBefore} and (i.due_on, i.id) > (${at.after.join(', ')}) and ${at.maySee('i.person_id')}
+         and ${at.shares('i.person_id', sides.SCHEDULE('i'))}
        order by i.due_on, i.id limit ${at.limit}`;
   },
 };
@@ -133,7 +134,7 @@ export const paymentViews: Views = {
       instructions,
       version: column('version'),
     },
-    { prefix: schedulePrefix, table: 'payment_schedule' },
+    { prefix: schedulePrefix, table: 'payment_schedule', side: 'BUDGET' },
   ),
   PaymentRate: personView({
     from: column('valid_from'),
@@ -158,6 +159,6 @@ export const paymentViews: Views = {
       approvedAt: instant('approved_at'),
       version: column('version'),
     },
-    { prefix: instructionPrefix, table: 'payment_instruction' },
+    { prefix: instructionPrefix, table: 'payment_instruction', side: 'SCHEDULE' },
   ),
 };

@@ -11,7 +11,6 @@ import {
   idAscending,
   instant,
   many,
-  maySee,
   ofPerson,
   one,
   organisation,
@@ -23,6 +22,7 @@ import {
 
 export const personPrefix = 'per';
 export const linkPrefix = 'lnk';
+export const rolePrefix = 'rol';
 
 /** One row for each system that knows the person, and for a side of which none does, one that says so. */
 const sources = ({ parent }: At) => `
@@ -62,7 +62,7 @@ const person: Field = one('Person', (at) => {
   return `select p.* from person p
     where p.id = coalesce(${id}, (select i.person_id from person_identifier i
                                    where i.system = 'NHS_NUMBER' and i.issuer = '' and i.value = ${nhsNumber}))
-      and ${maySee(at, 'p.id')}`;
+      and ${at.maySee('p.id')}`;
 });
 
 const filterOf = (args: Record<string, unknown>) => (args.filter ?? {}) as Record<string, unknown>;
@@ -77,7 +77,7 @@ const caseload: Field = {
     const budget = at.arg('budget_kind', (args) => filterOf(args).budget ?? null);
     return `select p.*, k.sort_name as k1, k.person_id as k2
       from (select distinct on (s.sort_name, s.person_id) s.sort_name, s.person_id
-              from (${peopleInScope(at.role, at)}) s
+              from (${peopleInScope(at.kind, at, at.part)}) s
              where (s.sort_name, s.person_id) > (${after[0]}, ${after[1]})
                and (${knownToBoth} is null or ${knownToBoth} = (
                      select count(distinct y.side) > 1 from person_link l join source_system y on y.id = l.source_id
@@ -120,7 +120,7 @@ export const personViews: Views = {
     person: (row) => `${row}.id`,
     node: {
       prefix: personPrefix,
-      rows: (at, uuid) => `select p.* from person p where p.id = ${uuid} and ${maySee(at, 'p.id')}`,
+      rows: (at, uuid) => `select p.* from person p where p.id = ${uuid} and ${at.maySee('p.id')}`,
     },
   },
   Identifier: personView({
@@ -148,12 +148,14 @@ export const personViews: Views = {
     { prefix: 'dif', table: 'difference' },
   ),
   RoleOnRecord: personView({
+    id: globalId(rolePrefix),
     role: column('role'),
     organisation: organisation(),
     individualName: column('individual_name'),
     relationship: column('relationship'),
     from: column('valid_from'),
     to: column('valid_to'),
+    suspendedAt: instant('suspended_at'),
   }),
   Organisation: plainView({
     code: column('ods_code'),

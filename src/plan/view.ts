@@ -132,12 +132,12 @@ export const planViews: Views = {
           and c.version > ${since} order by c.version`;
       }),
     },
-    { prefix: planPrefix, table: 'plan' },
+    { prefix: planPrefix, table: 'plan', side: 'LINK' },
   ),
   Need: personView({ key: column('key'), text: column('text'), scheme: column('scheme') }),
   Outcome: personView(
     { key: column('key'), text: column('text'), status: column('status'), targetOn: column('target_on') },
-    { prefix: 'out', table: 'outcome' },
+    { prefix: 'out', table: 'outcome', side: 'PLAN' },
   ),
   ...perSection((name) => {
     const { type, columns } = sections[name];
@@ -179,7 +179,7 @@ export const planViews: Views = {
       answeredBy: column('answered_by'),
       answeredAt: instant('answered_at'),
     },
-    { prefix: concernPrefix, table: 'concern' },
+    { prefix: concernPrefix, table: 'concern', side: 'PLAN' },
   ),
   SignOff: personView({
     party: column('party'),

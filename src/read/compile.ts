@@ -18,13 +18,15 @@ import {
   isObjectType,
   Kind,
 } from 'graphql';
+import { maySeePerson, type OfSide, partOf, readsPart, sharesWith } from '../access/policy.ts';
+import type { Part, Kind as ViewerKind } from '../access/table.ts';
 import type { ViewerRole } from '../access/viewer.ts';
 import { Fault } from '../platform/fault.ts';
 import { uuidOf } from '../platform/id.ts';
 import type { Statement } from '../platform/pipeline.ts';
 import { afterOf, cursorSql } from './cursor.ts';
 import { type Derivation, derivedMark } from './derive.ts';
-import type { Arguments, At, Field, Run, View } from './view.ts';
+import { type Arguments, type At, type Field, inherited, type Run, sides, type View } from './view.ts';
 
 export interface Catalogue {
   schema: GraphQLSchema;
@@ -57,6 +59,8 @@ export interface Plan {
   withArguments: { def: GraphQLField<unknown, unknown>; node: FieldNode; known?: Arguments }[];
   /** What stands in the answer only as facts yet, and is worked out of them after. */
   derivations: Derivation[];
+  /** The fields, as paths, that nobody in the viewer's role reads: they are null. */
+  restricted: string[];
 }
 
 /** PostgreSQL cuts longer column names off, and a column's name is the response key. */
@@ -78,6 +82,14 @@ export function compile(
   const parameters: Plan['parameters'] = [];
   const withArguments: Plan['withArguments'] = [];
   const derivations: Derivation[] = [];
+  const restricted = new Set<string>();
+  /** Where in the answer the field being compiled stands. */
+  const path: string[] = [];
+  let kind: ViewerKind = role;
+  /** The part of the record that the row being compiled was found under: what that asked of the viewer holds below it. */
+  let under: Part = 'OPEN';
+  /** The view of the row whose field is being compiled. */
+  let parent: View | undefined;
   const shared = new Map<string, string>();
   /** Below a field with `asAt`: the day and the instant it asks for. */
   let past: { day: string; knownAt: string; dayOf: Derivation['day'] } | undefined;
@@ -95,9 +107,15 @@ export function compile(
   }
 
   const today = () => once('today', () => bind('date', (run) => run.today));
+  const policy = {
+    viewer: (fact: 'subject' | 'name' | 'organisation' | 'nhsNumber') =>
+      once(fact, () => bind('text', (run) => run.viewer[fact])),
+    today,
+    now: () => once('now', () => bind('timestamptz', (run) => run.now.toISOString())),
+  };
 
   /** Does `inner` under the `asAt` argument of the field, if it has one. */
-  function under<T>(field: Field, node: FieldNode, index: number, inner: () => T): T {
+  function lookingBack<T>(field: Field, node: FieldNode, index: number, inner: () => T): T {
     if (!('asAt' in field) || !node.arguments?.some(({ name }) => name.value === 'asAt')) return inner();
     const before = past;
     const asAtOf = (args: Arguments) => (args.asAt ?? {}) as { day?: string | null; knownAt?: Date | null };
@@ -122,6 +140,7 @@ export function compile(
     parent: string,
     def: GraphQLField<unknown, unknown>,
     node: FieldNode,
+    part: Part,
     known?: Arguments,
   ): At {
     let index = -1;
@@ -131,8 +150,11 @@ export function compile(
     return {
       parent,
       role,
-      viewer: (fact) => once(fact, () => bind('text', (run) => run.viewer[fact])),
-      today,
+      ...policy,
+      maySee: (personId) => maySeePerson(kind, personId, policy, part),
+      shares: (personId, side) => sharesWith(kind, part, personId, side, policy) ?? 'true',
+      kind,
+      part,
       day: () => past?.day ?? today(),
       table: (name, personId) => (past === undefined ? name : asKnownAt(name, personId, past.knownAt)),
       arg: (type, value) => bind(type, (_run, args) => value(args[index] ?? {})),
@@ -151,15 +173,46 @@ export function compile(
   }
 
   function selected(type: GraphQLObjectType, alias: string, nodes: FieldNode[]): string {
-    const node = nodes[0]!;
-    const name = node.name.value;
+    const name = nodes[0]!.name.value;
     if (name === '__typename') return `'${type.name}'::text`;
     const def = type.getFields()[name]!;
-    const field = viewOf(type.name).fields[name];
+    const view = viewOf(type.name);
+    const field = view.fields[name];
     if (field === undefined) throw new Error(`no view says how ${type.name}.${name} is read`);
-    if (field.is === 'value') return field.sql(atField(alias, def, node));
+    const part = partOf(type.name, name);
+    const reads = readsPart(kind, part);
+    if (reads === false) {
+      restricted.add([...path, keyOf(nodes)].join('.'));
+      return 'null::text';
+    }
+    const before = { under, parent };
+    under = part;
+    parent = view;
+    path.push(keyOf(nodes));
+    const sql = read(field, part, alias, def, nodes);
+    path.pop();
+    ({ under, parent } = before);
+    const conditions: string[] = [];
+    if (reads === 'BY_AUTHORITY' && part !== before.under)
+      conditions.push(maySeePerson(kind, personOf(view, alias, name), policy, part));
+    if (isOfEither(field)) {
+      const shares = sharesWith(kind, part, personOf(view, alias, name), 'EITHER', policy);
+      if (shares !== null) conditions.push(shares);
+    }
+    return conditions.length === 0 ? sql : `case when ${conditions.join(' and ')} then ${sql} end`;
+  }
+
+  function read(
+    field: Field,
+    part: Part,
+    alias: string,
+    def: GraphQLField<unknown, unknown>,
+    nodes: FieldNode[],
+  ): string {
+    const node = nodes[0]!;
+    if (field.is === 'value') return field.sql(atField(alias, def, node, part));
     if (field.is === 'derived') {
-      const facts = field.facts(atField(alias, def, node));
+      const facts = field.facts(atField(alias, def, node, part));
       const index = derivations.push({
         work: field.work,
         type: def.type,
@@ -169,12 +222,34 @@ export function compile(
       return `json_build_object('${derivedMark}', ${index - 1}, 'facts', ${facts})`;
     }
     if (field.is === 'part') {
-      const whole = field.sql(atField(alias, def, node));
-      const part = typeNamed(field.type);
-      const json = built(members(part, whole, subFields(part, nodes)));
+      const whole = field.sql(atField(alias, def, node, part));
+      const type = typeNamed(field.type);
+      const json = built(members(type, whole, subFields(type, nodes)));
       return `case when ${whole} is not null then ${json} end`;
     }
-    return nested(field, alias, def, nodes);
+    return nested(field, part, alias, def, nodes);
+  }
+
+  /** SQL of the person that the row `alias` is about. */
+  function personOf(view: View, alias: string, name: string): string {
+    if (view.person === null)
+      throw new Error(`${name} is read by relation to a person, and its row is about nobody`);
+    return view.person(alias);
+  }
+
+  /** What a person's record holds of one side or the other, which cannot be told apart row by row. */
+  const isOfEither = (field: Field) =>
+    ('ofEitherSide' in field && field.ofEitherSide) ||
+    (field.is === 'connection' && views[field.type]?.side === 'EITHER');
+
+  /** The rows of a type that the person shares with the viewer. */
+  function sharedRows(type: string, part: Part, rows: string): string {
+    const { side, person } = viewOf(type);
+    if (side === undefined || side === 'EITHER' || person === null) return rows;
+    // What hangs on something of a side was asked about with it.
+    if (parent?.side !== undefined && inherited[side]?.includes(parent.side)) return rows;
+    const shares = sharesWith(kind, part, person('k'), sides[side]('k'), policy);
+    return shares === null ? rows : `select * from (${rows}) k where ${shares}`;
   }
 
   /**
@@ -183,11 +258,12 @@ export function compile(
    */
   function nested(
     field: NestedField,
+    part: Part,
     parent: string,
     def: GraphQLField<unknown, unknown>,
     nodes: FieldNode[],
   ): string {
-    const { json, element, from } = objects(field, parent, def, nodes);
+    const { json, element, from } = objects(field, part, parent, def, nodes);
     // An array needs no aggregate, which costs more to start than a short list costs to gather.
     return element === undefined
       ? `(select ${json} from ${from})`
@@ -197,21 +273,22 @@ export function compile(
   /** The JSON of an object, list or page, the ids of the people in it, and where both are selected from. */
   function objects(
     field: NestedField,
+    part: Part,
     parent: string,
     def: GraphQLField<unknown, unknown>,
     nodes: readonly FieldNode[],
     known?: Arguments,
   ): Objects {
-    const at = atField(parent, def, nodes[0]!, known);
+    const at = atField(parent, def, nodes[0]!, part, known);
     const alias = `t${aliases++}`;
     if (field.is === 'node') return anyNode(at, nodes, field.only);
 
     const type = field.is === 'connection' ? typeNamed(field.type) : objectType(def);
     const people = viewOf(type.name).person?.(alias) ?? 'null::uuid';
     if (field.is === 'connection') return page(field, at, alias, people, objectType(def), nodes);
-    const [row, rows] = under(field, nodes[0]!, withArguments.length - 1, () => [
+    const [row, rows] = lookingBack(field, nodes[0]!, withArguments.length - 1, () => [
       object(members(type, alias, subFields(type, nodes))),
-      field.rows(at),
+      sharedRows(type.name, part, field.rows(at)),
     ]);
     const from = `(${rows}) ${alias}, ${row.from}`;
     return field.is === 'one'
@@ -232,6 +309,11 @@ export function compile(
       if (node === undefined || (only !== undefined && only !== name)) continue;
       const type = typeNamed(name);
       const alias = `t${aliases++}`;
+      const part = partOf(name, 'id');
+      // What nobody of this kind reads looks like what is not there.
+      if (readsPart(kind, part) === false) continue;
+      under = part;
+      parent = undefined;
       const fields = subFields(type, nodes);
       if (selection.typed) fields.set('__typename', [typename]);
       const uuid = at.arg('uuid', (args) => uuidOf(node.prefix, args.id));
@@ -239,12 +321,28 @@ export function compile(
       // A type that the selection asks nothing of is still found: as an empty object.
       const row = object(members(type, alias, fields));
       found.push(
-        `select ${row.json} as j, array[${people}] as people from (${node.rows(at, uuid)}) ${alias}, ${row.from}
+        `select ${row.json} as j, array[${people}] as people from (${nodeRows(name, part, node.rows(within(at, part), uuid))}) ${alias}, ${row.from}
           where ${uuid} is not null`,
       );
     }
+    if (found.length === 0) found.push(`select null::json as j, null::uuid[] as people where false`);
     return { json: 'v.j', people: 'v.people', from: `(${found.join(' union all ')}) v` };
   }
+
+  /** The same, for a row found by its id that may be of either side. */
+  function nodeRows(type: string, part: Part, rows: string): string {
+    const { side, person } = viewOf(type);
+    const shares = side === 'EITHER' ? sharesWith(kind, part, person!('k'), side, policy) : null;
+    return shares === null ? sharedRows(type, part, rows) : `select * from (${rows}) k where ${shares}`;
+  }
+
+  /** The same place, for rows of another part. */
+  const within = (at: At, part: Part): At => ({
+    ...at,
+    part,
+    maySee: (personId) => maySeePerson(kind, personId, policy, part),
+    shares: (personId, side: OfSide) => sharesWith(kind, part, personId, side, policy) ?? 'true',
+  });
 
   function page(
     field: Extract<Field, { is: 'connection' }>,
@@ -284,7 +382,11 @@ export function compile(
         [...subFields(edgeType, edgeNodes)].map(([key, partNodes]) => {
           const part = partNodes[0]!.name.value;
           if (part === '__typename') return { key, sql: `'${edgeType.name}'::text` };
-          return { key, sql: part === 'cursor' ? cursor : node(partNodes) };
+          if (part === 'cursor') return { key, sql: cursor };
+          path.push(key);
+          const sql = node(partNodes);
+          path.pop();
+          return { key, sql };
         }),
       );
     }
@@ -304,9 +406,15 @@ export function compile(
       selection.map(([key, partNodes]) => {
         const part = partNodes[0]!.name.value;
         if (part === '__typename') return { key, sql: `'${connection.name}'::text` };
-        if (part === 'nodes') return { key, sql: list(node(partNodes)) };
-        if (part === 'edges') return { key, sql: list(edge(partNodes)) };
-        return { key, sql: pageInfo(partNodes) };
+        path.push(key);
+        const sql =
+          part === 'nodes'
+            ? list(node(partNodes))
+            : part === 'edges'
+              ? list(edge(partNodes))
+              : pageInfo(partNodes);
+        path.pop();
+        return { key, sql };
       }),
     );
     const rows = [`(${field.rows({ ...at, after, limit })}) ${alias}`, ...froms].join(', ');
@@ -342,7 +450,13 @@ export function compile(
   for (const [index, root] of roots.entries()) {
     if (root.field.is === 'value' || root.field.is === 'part' || root.field.is === 'derived')
       throw new Error(`Query.${root.def.name} must be an object or a list`);
-    const { json, people, from } = objects(root.field, 'viewer', root.def, root.nodes, root.args);
+    kind = 'emergency' in root.field && root.field.emergency ? 'EMERGENCY' : role;
+    const part = partOf('Query', root.def.name);
+    under = part;
+    parent = undefined;
+    path.push(keyOf(root.nodes));
+    const { json, people, from } = objects(root.field, part, 'viewer', root.def, root.nodes, root.args);
+    path.pop();
     froms.push(`left join lateral (select ${json} as j, ${people} as people from ${from}) r${index} on true`);
     columns.push(`r${index}.j`, `r${index}.people::text`);
   }
@@ -352,8 +466,11 @@ export function compile(
     parameters: used.map((index) => parameters[index]!),
     withArguments,
     derivations,
+    restricted: [...restricted],
   };
 }
+
+const keyOf = ([first]: readonly FieldNode[]) => first!.alias?.value ?? first!.name.value;
 
 /**
  * The statement with its parameters counted anew, those that its text does not name left out: a view may ask for one

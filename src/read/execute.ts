@@ -165,9 +165,10 @@ export function openExecutor(catalogue: Catalogue) {
     const args = plan.withArguments.map(
       ({ def, node, known }) => known ?? (getArgumentValues(def, node, variables) as Arguments),
     );
-    const values = plan.parameters.map((parameter) => parameter({ viewer, today }, args));
+    const run = { viewer, today, now: context.now() };
+    const values = plan.parameters.map((parameter) => parameter(run, args));
     const [row = []] = await context.reader.run(plan.statement, values);
-    const asked = { schema, ...selection, run: { viewer, today }, args };
+    const asked = { schema, ...selection, run, args };
     const texts: (string | null)[] = [];
     const personIds: string[] = [];
     for (let i = 0; i < row.length; i += 2) {
@@ -180,7 +181,7 @@ export function openExecutor(catalogue: Catalogue) {
       personIds.push(...peopleIn(row[i + 1] as string | null));
     }
     await context.audit.record({
-      at: context.now(),
+      at: run.now,
       requestId,
       viewer,
       action: 'READ',
@@ -240,7 +241,9 @@ export function openExecutor(catalogue: Catalogue) {
           ({ key, constant }) => `"${key}":${constant ?? texts[column++] ?? 'null'}`,
         );
         // The text stands in for the data; only `stringify` ever looks at it.
-        return { data: new JsonText(`{${parts.join(',')}}`) as never };
+        const data = new JsonText(`{${parts.join(',')}}`) as never;
+        const restricted = shape.plan?.restricted ?? [];
+        return restricted.length === 0 ? { data } : { data, extensions: { restricted } };
       }
     }
     return (await execute({

@@ -3,7 +3,8 @@
  * into one statement. A view says where a field comes from in SQL, and nothing else.
  */
 
-import { maySeePerson, type PolicyParameters } from '../access/policy.ts';
+import type { OfSide, PolicyParameters } from '../access/policy.ts';
+import type { Kind, Part } from '../access/table.ts';
 import type { Viewer, ViewerRole } from '../access/viewer.ts';
 import { highestId, lowestId } from '../platform/id.ts';
 
@@ -11,6 +12,7 @@ import { highestId, lowestId } from '../platform/id.ts';
 export interface Run {
   viewer: Viewer;
   today: string;
+  now: Date;
 }
 
 export type Arguments = Record<string, unknown>;
@@ -19,6 +21,14 @@ export type Arguments = Record<string, unknown>;
 export interface At extends PolicyParameters {
   parent: string;
   role: ViewerRole;
+  /** The role, or what the viewer is for this record: in an emergency. */
+  kind: Kind;
+  /** The part of the record that the field is in. */
+  part: Part;
+  /** SQL: the viewer may see this part of the record of this person. */
+  maySee(personId: string): string;
+  /** SQL: the person shares with the viewer's side what `side` has of this part. */
+  shares(personId: string, side: OfSide): string;
   /** The day that is looked at: today, or that of the `asAt` argument of a field above. Scope goes by `today()`. */
   day(): string;
   /**
@@ -57,6 +67,10 @@ interface ObjectField {
   type: string;
   rows: (at: At) => string;
   asAt?: true;
+  /** Below it, the viewer is one who opened the record in an emergency. */
+  emergency?: true;
+  /** It is made of what both sides have: kept back as soon as one of them is not shared. */
+  ofEitherSide?: true;
 }
 
 /**
@@ -67,6 +81,8 @@ interface DerivedField {
   is: 'derived';
   facts: (at: At) => string;
   work: (facts: never, at: { day: string }) => unknown;
+  /** As of an object. */
+  ofEitherSide?: true;
 }
 
 /** What a list is in the order of: a column, and what comes before all of its values. */
@@ -96,6 +112,8 @@ export type Field = ValueField | PartField | ObjectField | DerivedField | Connec
 export interface View {
   /** SQL of the id of the person a row is about, given the row's alias: what the audit names. Null for other rows. */
   person: ((row: string) => string) | null;
+  /** How it is told of which side a row is, where the person may keep one side's from the other. */
+  side?: keyof typeof sides | 'EITHER';
   /** Makes the type a Node: its ids begin with this, and `rows` finds one by its UUID, within scope. */
   node?: { prefix: string; rows: (at: At, uuid: string) => string };
   fields: Record<string, Field>;
@@ -119,17 +137,47 @@ export function joinViews(...all: Views[]): Record<string, View> {
   return joined;
 }
 
+const linkSide = (row: string) =>
+  `(select f.side from person_link pl join source_system f on f.id = pl.source_id where pl.id = ${row}.link_id)`;
+
+/** SQL: on which side a budget stands by its kind; null for one that both agreed. */
+export const budgetSide = (row: string) =>
+  `(case ${row}.kind when 'PERSONAL_HEALTH_BUDGET' then 'NHS' when 'PERSONAL_BUDGET' then 'COUNCIL' end)::side`;
+
+/** SQL: of which side a row is, by what it has. Null for what both agreed. */
+export const sides = {
+  LINK: linkSide,
+  KIND: budgetSide,
+  BUDGET: (row: string) => `(select ${budgetSide('b')} from budget b where b.id = ${row}.budget_id)`,
+  SCHEDULE: (row: string) =>
+    `(select ${budgetSide('b')} from payment_schedule s join budget b on b.id = s.budget_id where s.id = ${row}.schedule_id)`,
+  PLAN: (row: string) => `(select ${linkSide('p')} from plan p where p.id = ${row}.plan_id)`,
+  ORGANISATION: (row: string) =>
+    `(select case o.kind when 'ICB' then 'NHS' when 'COUNCIL' then 'COUNCIL' end::side from organisation o where o.id = ${row}.organisation_id)`,
+};
+
+/** What hangs on something of a side is of that side. */
+export const inherited: Partial<Record<keyof typeof sides, (keyof typeof sides | 'EITHER')[]>> = {
+  BUDGET: ['KIND', 'BUDGET', 'SCHEDULE'],
+  SCHEDULE: ['BUDGET'],
+  PLAN: ['LINK', 'PLAN'],
+};
+
 const byPersonId = (row: string) => `${row}.person_id`;
 
 /** A view over a table whose rows belong to a person. It can be found by id when it has a prefix. */
-export function personView(fields: Record<string, Field>, own?: { prefix: string; table: string }): View {
+export function personView(
+  fields: Record<string, Field>,
+  own?: { prefix: string; table: string; side?: NonNullable<View['side']> },
+): View {
   if (own === undefined) return { person: byPersonId, fields };
   return {
     person: byPersonId,
+    ...(own.side === undefined ? {} : { side: own.side }),
     node: {
       prefix: own.prefix,
       rows: (at, uuid) =>
-        `select t.* from ${own.table} t where t.id = ${uuid} and ${maySee(at, 't.person_id')}`,
+        `select t.* from ${own.table} t where t.id = ${uuid} and ${at.maySee('t.person_id')}`,
     },
     fields: { id: globalId(own.prefix), ...fields },
   };
@@ -139,9 +187,6 @@ export function personView(fields: Record<string, Field>, own?: { prefix: string
 export function plainView(fields: Record<string, Field>): View {
   return { person: null, fields };
 }
-
-/** SQL: the viewer may see this person. */
-export const maySee = (at: At, personId: string) => maySeePerson(at.role, personId, at);
 
 /** A column as it is: text, number, boolean, day, enum value. */
 export const column = (name: string): Field => value(({ parent }) => `${parent}.${name}`);
@@ -168,6 +213,12 @@ export const derived = <Facts>(
   facts: (at: At) => string,
   work: (facts: Facts, at: { day: string }) => unknown,
 ): Field => ({ is: 'derived', facts, work });
+
+/** The same field, of what both sides have. */
+export const ofEitherSide = (field: Field): Field => ({
+  ...(field as DerivedField | ObjectField),
+  ofEitherSide: true,
+});
 
 /** The same field, with an `asAt` argument. */
 export const withAsAt = (field: Field): Field => ({ ...(field as ObjectField), asAt: true });

@@ -137,7 +137,7 @@ async function find({ pool, now }: ExportOptions, viewer: Viewer, asked: URLSear
         ]);
   const personId = rows[0]?.person_id ?? null;
   if (personId === null) return null;
-  const { text, values } = visiblePeople(viewer, londonDay(now()), [personId]);
+  const { text, values } = visiblePeople(viewer, londonDay(now()), [personId], 'MONEY');
   return (await pool.query(text, values)).rows.length === 0 ? null : { personId, budgetId };
 }
 

@@ -118,7 +118,8 @@ const returnsToLookAt: Field = {
       join return_receiver v on v.return_id = r.id and v.person_id = r.person_id and v.accepted_at is null
       join organisation o on o.id = v.organisation_id and o.ods_code = ${at.viewer('organisation')}
      where r.status in ('SENT', 'QUERIED') and (r.due_on, r.id) > (${at.after[0]}, ${at.after[1]})
-       and r.person_id in (select k.person_id from (${peopleInScope(at.role, at)}) k)
+       and r.person_id in (select k.person_id from (${peopleInScope(at.kind, at, at.part)}) k)
+       and ${at.shares('r.person_id', 'EITHER')}
      order by r.due_on, r.id limit ${at.limit}`,
 };
 
@@ -155,7 +156,7 @@ export const returnViews: Views = {
       changedSinceSent,
       version: column('version'),
     },
-    { prefix: returnPrefix, table: 'financial_return' },
+    { prefix: returnPrefix, table: 'financial_return', side: 'EITHER' },
   ),
   ReturnReceiver: personView({
     organisation: organisation(),
@@ -182,6 +183,6 @@ export const returnViews: Views = {
       answer: column('answer'),
       answeredAt: instant('answered_at'),
     },
-    { prefix: queryPrefix, table: 'return_query' },
+    { prefix: queryPrefix, table: 'return_query', side: 'EITHER' },
   ),
 };

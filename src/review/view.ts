@@ -1,5 +1,14 @@
 /** How reviews and contacts are read, and what is due next. */
-import { type At, column, derived, ofPerson, personView, type Views, value } from '../read/view.ts';
+import {
+  type At,
+  column,
+  derived,
+  ofEitherSide,
+  ofPerson,
+  personView,
+  type Views,
+  value,
+} from '../read/view.ts';
 import { dutiesMet, type HeldReview, heldBy } from './duty.ts';
 import { type ReviewFacts, reviewFacts } from './facts.ts';
 import { nextReviews } from './joint.ts';
@@ -18,9 +27,11 @@ export const reviewViews: Views = {
   Person: {
     fields: {
       reviews: ofPerson('Review', 'review', 'held_on desc, id'),
-      nextReviews: derived<ReviewFacts>(
-        (at) => reviewFacts(`${at.parent}.id`, at.today()),
-        (facts, { day }) => nextReviews(facts, day),
+      nextReviews: ofEitherSide(
+        derived<ReviewFacts>(
+          (at) => reviewFacts(`${at.parent}.id`, at.today()),
+          (facts, { day }) => nextReviews(facts, day),
+        ),
       ),
       contacts: ofPerson('Contact', 'contact', 'ended_on desc, id'),
     },
@@ -38,7 +49,7 @@ export const reviewViews: Views = {
       outcome: column('outcome'),
       outcomesAchieved: column('outcomes_achieved'),
     },
-    { prefix: reviewPrefix, table: 'review' },
+    { prefix: reviewPrefix, table: 'review', side: 'LINK' },
   ),
   Contact: personView(
     {
@@ -48,6 +59,6 @@ export const reviewViews: Views = {
       endedOn: column('ended_on'),
       outcome: column('outcome'),
     },
-    { prefix: 'con', table: 'contact' },
+    { prefix: 'con', table: 'contact', side: 'LINK' },
   ),
 };

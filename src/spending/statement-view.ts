@@ -73,7 +73,8 @@ const unmatchedBankLines: Field = {
   rows: (at) => `
     select l.* from bank_line l
      where l.state = 'UNMATCHED' and (l.booked_on, l.id) > (${at.after[0]}, ${at.after[1]})
-       and l.person_id in (select k.person_id from (${peopleInScope(at.role, at)}) k)
+       and l.person_id in (select k.person_id from (${peopleInScope(at.kind, at, at.part)}) k)
+       and ${at.shares('l.person_id', 'EITHER')}
      order by l.booked_on, l.id limit ${at.limit}`,
 };
 
@@ -106,7 +107,7 @@ export const statementViews: Views = {
       setAside: countOf('SET_ASIDE'),
       lines,
     },
-    { prefix: statementPrefix, table: 'bank_statement' },
+    { prefix: statementPrefix, table: 'bank_statement', side: 'EITHER' },
   ),
   BankLine: personView(
     {
@@ -132,6 +133,6 @@ export const statementViews: Views = {
           `select * from ledger_transfer where id = ${parent}.transfer_id and person_id = ${parent}.person_id`,
       ),
     },
-    { prefix: bankLinePrefix, table: 'bank_line' },
+    { prefix: bankLinePrefix, table: 'bank_line', side: 'EITHER' },
   ),
 };

@@ -8,11 +8,11 @@ import {
   instant,
   latestFirst,
   many,
-  maySee,
   money,
   one,
   personView,
   plainView,
+  sides,
   type Views,
   value,
 } from '../read/view.ts';
@@ -42,7 +42,8 @@ const spendsToLookAt: Field = {
   rows: (at) => `
     select s.* from spend s
      where s.state = 'NEEDS_LOOK' and (s.spent_on, s.id) > (${at.after[0]}, ${at.after[1]})
-       and s.person_id in (select k.person_id from (${peopleInScope(at.role, at)}) k)
+       and s.person_id in (select k.person_id from (${peopleInScope(at.kind, at, at.part)}) k)
+       and ${at.shares('s.person_id', sides.BUDGET('s'))}
      order by s.spent_on, s.id limit ${at.limit}`,
 };
 
@@ -137,7 +138,7 @@ export const spendingViews: Views = {
       ),
       version: column('version'),
     },
-    { prefix: spendPrefix, table: 'spend' },
+    { prefix: spendPrefix, table: 'spend', side: 'BUDGET' },
   ),
   SpendFinding: personView({
     code: column('code'),
@@ -159,7 +160,7 @@ export const spendingViews: Views = {
       prefix: commitmentPrefix,
       rows: (at, uuid) => `
         select * from (${commitmentRows(`t.external_id = 'commitment/' || ${uuid}::uuid`)}) c
-         where ${maySee(at, 'c.person_id')}`,
+         where ${at.maySee('c.person_id')}`,
     },
   },
 };

@@ -118,6 +118,6 @@ export const surplusViews: Views = {
       ),
       version: column('version'),
     },
-    { prefix: reclaimPrefix, table: 'reclaim' },
+    { prefix: reclaimPrefix, table: 'reclaim', side: 'BUDGET' },
   ),
 };

@@ -3,7 +3,8 @@
  * can mend comes back as `userErrors`; then nothing was written.
  */
 import { createHash } from 'node:crypto';
-import { type CommandName, mayCommand } from '../access/policy.ts';
+import { mayCommand } from '../access/policy.ts';
+import type { CommandName } from '../access/table.ts';
 import type { Viewer } from '../access/viewer.ts';
 import { type AuditEvent, eventsStatement } from '../audit/store.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
