@@ -110,7 +110,7 @@ test('after its COMMIT and before its answer: the same request again is answered
   const on = await openStream({ hub: next, issuer: kit.issuer }, bare, { variables: { after } });
   expect((await on.next())!.data.changes.topic).toBe('MONEY_CHANGED');
   await on.leave();
-});
+}, 60_000);
 
 test('before its COMMIT: nothing is left, not even the key, and the same request again is carried out', async () => {
   const input = bought();
@@ -131,4 +131,4 @@ test('before its COMMIT: nothing is left, not even the key, and the same request
   );
   expect((await again!).data.recordSpend.userErrors).toEqual([]);
   expect(await traces(input)).toEqual(once);
-});
+}, 60_000);
