@@ -99,6 +99,9 @@ const workerOptions = {
   maximumRateLimitDelay: 5_000,
 };
 
+/** The longest pause between two looks for a Redis that is away. */
+const redisAgainMsMax = 2_000;
+
 export async function openJobQueue({
   databaseUrl,
   redisUrl,
@@ -171,7 +174,9 @@ async function onPostgres(connectionString: string) {
 }
 
 function onRedis(url: string) {
-  const connection = { url, maxRetriesPerRequest: null };
+  // BullMQ's own pauses grow to 20 seconds: so long would be waited for a Redis that has been back for as long.
+  const retryStrategy = (times: number) => Math.min(times * 200, redisAgainMsMax);
+  const connection = { url, maxRetriesPerRequest: null, retryStrategy };
   return {
     queue: new Queue(name, { connection }),
     work: (process: Process) => new Worker(name, process, { connection, ...workerOptions }),

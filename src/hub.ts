@@ -1,6 +1,8 @@
 /** `npm run hub -- COMMAND`: what an operator does from the command line. */
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
+import { backUp, type Manifest, restore } from '../prisma/backup.ts';
 import { migrate, newMigration } from '../prisma/migrate.ts';
 import { loadPolicy } from './commissioner/load.ts';
 import { demoIssuerUrl, demoToken, readDemoKey } from './demo/issuer.ts';
@@ -28,6 +30,8 @@ const help = () => `npm run hub -- COMMAND
   organisation add CODE --kind ICB|COUNCIL|PROVIDER|OTHER --name NAME
   policy load FOLDER             takes up policy.csv, exclusion.csv and authorisation.csv of a commissioner
   ledger verify                  recomputes every balance, and names the first row that does not fit
+  backup FOLDER                  writes all that the database holds into a new folder, while the hub goes on
+  restore FOLDER                 puts a backup into a database that holds nothing, and verifies its ledger
   migrate                        brings the database up to this version
   migrate new NAME               writes the SQL of a change of prisma/schema.prisma as a new migration`;
 
@@ -66,10 +70,26 @@ const commands: Record<string, Run> = {
 
   ledger: async ([word], _options, environment) => {
     if (word !== 'verify') throw usage('Say: ledger verify');
-    await withPool(environment, async (pool) => {
-      const { transfers, accounts, fault } = await verifyLedger(pool);
-      say(`${transfers} transfers in ${accounts} accounts: ${fault ?? 'everything fits'}`);
-      if (fault !== null) process.exitCode = 1;
+    await withPool(environment, verify);
+  },
+
+  backup: async ([folder], _options, environment) => {
+    if (!folder) throw usage('Say: backup FOLDER');
+    await withDatabase(environment, async (url) => {
+      say(`${rowsOf(await backUp(url, resolve(folder), new Date()))} are in ${folder}.`);
+    });
+    if (environment.evidence.s3 === undefined) {
+      say(`Documents are files of their own: keep a copy of ${environment.evidence.folder} with it.`);
+    }
+  },
+
+  restore: async ([folder], _options, environment) => {
+    if (!folder) throw usage('Say: restore FOLDER');
+    await withDatabase(environment, async (url) => {
+      await migrate(url, say);
+      const manifest = await restore(url, resolve(folder));
+      say(`${rowsOf(manifest)} are back, as of ${manifest.takenAt}.`);
+      await onPool(url, verify);
     });
   },
 
@@ -144,6 +164,15 @@ const commands: Record<string, Run> = {
   },
 };
 
+async function verify(pool: pg.Pool): Promise<void> {
+  const { transfers, accounts, fault } = await verifyLedger(pool);
+  say(`${transfers} transfers in ${accounts} accounts: ${fault ?? 'everything fits'}`);
+  if (fault !== null) process.exitCode = 1;
+}
+
+const rowsOf = ({ tables }: Manifest) =>
+  `${tables.reduce((sum, { rows }) => sum + rows, 0)} rows of ${tables.length} tables`;
+
 const usage = (message: string) => new Fault('USAGE', message);
 
 /** The database of the environment: the given one, or the embedded one, also while the hub runs on it. */
@@ -157,15 +186,18 @@ async function withDatabase(environment: Environment, work: (url: string) => Pro
   }
 }
 
-async function withPool(environment: Environment, work: (pool: pg.Pool) => Promise<void>): Promise<void> {
-  await withDatabase(environment, async (connectionString) => {
-    const pool = new pg.Pool({ connectionString, max: 2 });
-    try {
-      await work(pool);
-    } finally {
-      await pool.end();
-    }
-  });
+type OnPool = (pool: pg.Pool) => Promise<void>;
+
+const withPool = (environment: Environment, work: OnPool): Promise<void> =>
+  withDatabase(environment, (url) => onPool(url, work));
+
+async function onPool(connectionString: string, work: OnPool): Promise<void> {
+  const pool = new pg.Pool({ connectionString, max: 2 });
+  try {
+    await work(pool);
+  } finally {
+    await pool.end();
+  }
 }
 
 try {

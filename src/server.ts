@@ -21,6 +21,7 @@ import { asGraphQLError, errorFor, isUnexpected } from './read/error.ts';
 import { type Executor, JsonText, type ReadContext } from './read/execute.ts';
 import { addExportRoutes } from './return/export.ts';
 import type { CommandTools } from './write/command.ts';
+import { showRelayLag } from './write/lag.ts';
 
 export interface HubOptions {
   database: Database;
@@ -56,6 +57,7 @@ export async function startHub(
   const audit = openAudit(database.recorder);
   const apollo = await startApollo(schema, executor, log);
   const live = openLive({ ...options, audit, schema, executor, maxTokens, limits: options.live });
+  showRelayLag(metrics.registry, database.pool);
   let closing = false;
 
   const app = express();

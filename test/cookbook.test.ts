@@ -268,7 +268,11 @@ describe('the catalogue of errors', () => {
   });
 
   test('has what the command line says', () => {
-    expect(codesIn('From the command line')).toContain('POLICY_INVALID');
+    const listed = codesIn('From the command line');
+    const text = readFileSync(new URL('../prisma/backup.ts', import.meta.url), 'utf8');
+    const spoken = [...text.matchAll(/new Fault\(\s*'(\w+)'/g)].map(([, code]) => code!);
+    expect(spoken).toHaveLength(4);
+    expect(listed).toEqual(expect.arrayContaining(['POLICY_INVALID', 'USAGE', ...spoken]));
   });
 });
 

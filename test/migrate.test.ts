@@ -1,10 +1,14 @@
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { migrate, newMigration } from '../prisma/migrate.ts';
+import { PrismaClient } from '../src/generated/prisma/client.ts';
+import { balancesIn, post } from '../src/ledger/post.ts';
+import { verifyLedger } from '../src/ledger/verify.ts';
 import { makeEmptyDatabase } from './setup/database.ts';
 
 const committed = fileURLToPath(new URL('../prisma', import.meta.url));
@@ -48,6 +52,56 @@ describe('migrating', () => {
     expect(applied[0]).toMatch(/^\d{14}_\w+$/);
     expect(await exists('person')).toBe(true);
     expect(await migrate(database.url)).toEqual([]);
+  });
+
+  test('brings a database of the first version up to date with the money that is in it', async () => {
+    const later = (await readdir(migrations))
+      .filter((name) => /^\d/.test(name))
+      .sort()
+      .slice(1);
+    expect(later.length).toBeGreaterThan(0);
+    for (const name of later) await rm(join(migrations, name), { recursive: true });
+    await migrate(database.url, undefined, migrations);
+    await client.query(`
+      with o as (insert into organisation (kind, name, ods_code) values ('ICB', 'Board', 'QWN') returning id),
+        s as (insert into source_system (code, name, kind, side, organisation_id, base_url)
+                select 'nhs', 'NHS', 'NHS_FHIR', 'NHS', id, 'http://127.0.0.1:9/' from o returning id),
+        p as (insert into person (family_name, given_name, gender, sort_name)
+                values ('Holloway', 'Iris', 'FEMALE', 'holloway iris') returning id),
+        l as (insert into person_link (person_id, source_id, external_id, method, family_name, given_name, gender, restricted)
+                select p.id, s.id, 'p1', 'NEW', 'Holloway', 'Iris', 'FEMALE', false from p, s returning id, person_id),
+        b as (insert into budget (person_id, link_id, external_id, kind, status, valid_from, agreed_pence)
+                select person_id, id, 'b1', 'PERSONAL_HEALTH_BUDGET', 'ACTIVE', '2026-04-01', 1000000 from l returning id, person_id)
+      insert into ledger_account (person_id, budget_id, source, kind)
+        select person_id, id, 'ICB', kind::ledger_account_kind from b, unnest(array['FUNDER', 'HELD', 'SPENT']) kind`);
+    const move = (from: string, to: string, kind: string, pence: number) =>
+      client.query(
+        `insert into ledger_transfer (person_id, budget_id, from_account_id, to_account_id, kind, source, pence, effective_on, external_id)
+         select a.person_id, a.budget_id, a.id, b.id, $3::transfer_kind, 'ICB', $4, '2026-10-25', $3
+           from ledger_account a join ledger_account b on b.budget_id = a.budget_id
+          where a.kind = $1::ledger_account_kind and b.kind = $2::ledger_account_kind`,
+        [from, to, kind, pence],
+      );
+    await move('FUNDER', 'HELD', 'PAID_IN', 50_000);
+    await move('HELD', 'SPENT', 'SPENT', 12_345);
+
+    expect(await migrate(database.url)).toEqual(later);
+    const pool = new pg.Pool({ connectionString: database.url, max: 1 });
+    try {
+      expect(await verifyLedger(pool)).toEqual({ transfers: 2n, accounts: 3n, fault: null, row: null });
+      const at = (await pool.query('select id as "budgetId", person_id as "personId" from budget')).rows[0];
+      const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: database.url, max: 1 }) });
+      const movement = { source: 'ICB', pence: 1_000n, effectiveOn: '2026-11-20', portionId: null } as const;
+      await prisma.$transaction((tx) =>
+        post(tx, at, [{ ...movement, kind: 'SPENT', description: null, cause: 'spend/1' }]),
+      );
+      const left = (await balancesIn(prisma, at.budgetId)).get('ICB')!.left;
+      await prisma.$disconnect();
+      expect(left).toBe(36_655n);
+      expect((await verifyLedger(pool)).fault).toBeNull();
+    } finally {
+      await pool.end();
+    }
   });
 
   test('two that start at once apply each migration once', async () => {

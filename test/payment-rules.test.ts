@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { approvalThresholdPence, isSameHuman, signatureOf } from '../src/payment/approval.ts';
+import { isSameHuman, signatureOf } from '../src/access/signature.ts';
+import { approvalThresholdPence } from '../src/payment/approval.ts';
 import { bacsFile, bankText, lineLength } from '../src/payment/bacs.ts';
 import {
   dayAfterDeath,

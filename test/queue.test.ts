@@ -15,6 +15,7 @@ import { type Database, openDatabase } from '../src/platform/database.ts';
 import { openLog } from '../src/platform/log.ts';
 import { makeDatabase } from './setup/database.ts';
 import { startRedis } from './setup/redis-server.ts';
+import { until } from './setup/until.ts';
 
 const log = openLog('silent');
 let redis: Awaited<ReturnType<typeof startRedis>>;
@@ -37,15 +38,6 @@ async function empty(): Promise<void> {
   const client = new Redis(redis.url);
   await client.flushall();
   await client.quit();
-}
-
-async function until<T>(look: () => T | Promise<T>, timeoutMs = 15_000): Promise<NonNullable<T>> {
-  for (const end = Date.now() + timeoutMs; ; ) {
-    const found = await look();
-    if (found) return found;
-    if (Date.now() > end) throw new Error('waited in vain');
-    await delay(20);
-  }
 }
 
 const count = defineJob({

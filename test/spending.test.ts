@@ -140,7 +140,10 @@ describe('a spend', () => {
     await fund();
     const { spend: made } = await spend({ what: 'A telescope' }, finance);
     const input = { spendId: made.id, expectedVersion: 1, reason: 'Not for this' };
-    expect((await send(kit, 'refuseSpend', input, shown, finance)).userErrors[0].code).toBe('NOT_YOURS');
+    // Another sign-in does not make another human.
+    const again = { ...finance, sub: 'finn.2', name: ' finn  ADE' };
+    for (const claims of [finance, { ...finance, name: 'Somebody Else' }, again])
+      expect((await send(kit, 'refuseSpend', input, shown, claims)).userErrors[0].code).toBe('NOT_YOURS');
     const refused = await send(kit, 'refuseSpend', input, shown, socialWorker);
     expect(refused.spend).toMatchObject({ state: 'REFUSED', words: 'Not for this', paidBy: [] });
     expect(refused.spend.transfers.map(({ isReversal }: never) => isReversal)).toEqual([

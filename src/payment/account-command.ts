@@ -1,12 +1,13 @@
 /** Where a portion's money is paid: asked for by one person, approved by another, and not at once. */
 
+import { isSameHuman, signatureOf } from '../access/signature.ts';
 import { budgetPrefix } from '../budget/view.ts';
 import { portionPrefix } from '../plan/view.ts';
 import { addDays, dayOf } from '../platform/day.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type Command, type CommandContext, Refused, UserFault } from '../write/command.ts';
 import { announce, isVisible, lockVisible, notFound, textOf } from '../write/subject.ts';
-import { coolingOffDays, isSameHuman, signatureOf } from './approval.ts';
+import { coolingOffDays } from './approval.ts';
 import { budgetOf, managementOf, payersOf } from './facts.ts';
 import { paymentChanged } from './store.ts';
 import { expectPayer, lockSchedules, payeeAccountPrefix } from './subject.ts';

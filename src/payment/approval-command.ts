@@ -1,8 +1,8 @@
 /** Letting payments go, or holding them back, before they are sent. */
+import { isSameHuman, signatureOf } from '../access/signature.ts';
 import { idOf } from '../platform/id.ts';
 import { type Command, Refused, UserFault } from '../write/command.ts';
 import { announce, expectVersion, reasonOf, stale } from '../write/subject.ts';
-import { isSameHuman, signatureOf } from './approval.ts';
 import { paymentChanged } from './store.ts';
 import {
   expectPayer,

@@ -1,5 +1,4 @@
-/** Who may let money go: never one human alone. */
-import type { Viewer } from '../access/viewer.ts';
+/** Who may let money go: never one human alone. Whether two are one: `../access/signature.ts`. */
 
 /**
  * An instruction that a schedule gives for up to this much goes without a further approval: the budget behind it was
@@ -16,22 +15,3 @@ export const isWithinThreshold = (pence: bigint): boolean => pence <= approvalTh
  * runs. A figure of this project.
  */
 export const coolingOffDays = 3;
-
-/** Who did something, so that the same human is known again: the sign-in's subject and, where it says one, the name. */
-export const signatureOf = ({ subject, name }: Pick<Viewer, 'subject' | 'name'>): string =>
-  name === null ? subject : `${subject}\t${name}`;
-
-const plain = (name: string) => name.normalize('NFKC').toLocaleLowerCase('en-GB').replace(/\s+/g, ' ').trim();
-
-/**
- * Whether two signatures are one human's: the same sign-in, or two under one name. Two namesakes are taken for one;
- * then a third person approves.
- */
-export function isSameHuman(one: string, other: string): boolean {
-  const [subject, name] = one.split('\t');
-  const [otherSubject, otherName] = other.split('\t');
-  if (subject === otherSubject) return true;
-  return (
-    name !== undefined && otherName !== undefined && plain(name) !== '' && plain(name) === plain(otherName)
-  );
-}

@@ -1,9 +1,10 @@
 /** What the commands of payments ask first: whose schedule or payment is it, and who pays. */
+
+import { signatureOf } from '../access/signature.ts';
 import { addDays, dayOf } from '../platform/day.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type CommandContext, Refused, UserFault } from '../write/command.ts';
 import { actingOrganisation, isVisible, notFound } from '../write/subject.ts';
-import { signatureOf } from './approval.ts';
 import { type Ask, raise } from './store.ts';
 
 export const schedulePrefix = 'sch';

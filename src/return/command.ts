@@ -1,7 +1,7 @@
 /** Sending, querying, answering and accepting a financial return. */
 
+import { isSameHuman, signatureOf } from '../access/signature.ts';
 import { transferPrefix } from '../ledger/view.ts';
-import { isSameHuman, signatureOf } from '../payment/approval.ts';
 import { dayOf } from '../platform/day.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { mustAnswerFor } from '../surplus/subject.ts';

@@ -1,5 +1,6 @@
 /** What was bought with the money of a budget: recording it, setting it right, and deciding about it. */
 
+import { isSameHuman, signatureOf } from '../access/signature.ts';
 import { budgetPrefix } from '../budget/view.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type Command, type CommandContext, Refused, UserFault } from '../write/command.ts';
@@ -240,7 +241,7 @@ export const refundSpendCommand: Command<OfSpend & { amount: MoneyGiven; on: str
 async function decideOn(context: CommandContext, input: OfSpend) {
   const { spend } = await openSpend(context, input, ['NEEDS_LOOK']);
   await mustFund(context, spend, 'spendId');
-  if (spend.recordedBy !== context.viewer.subject) return spend;
+  if (!isSameHuman(spend.recordedBy, signatureOf(context.viewer))) return spend;
   throw new UserFault('NOT_YOURS', 'You recorded this: somebody else must decide about it.', 'spendId');
 }
 

@@ -1,7 +1,7 @@
 /** Deciding again about a notice when asked to, and taking the money in. */
 
+import { signatureOf } from '../access/signature.ts';
 import { post } from '../ledger/post.ts';
-import { signatureOf } from '../payment/approval.ts';
 import { dayOf } from '../platform/day.ts';
 import { moneyOf } from '../platform/money.ts';
 import { lockParts, potsOf } from '../spending/purse.ts';

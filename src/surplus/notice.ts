@@ -1,9 +1,9 @@
 /** Asking money back of a budget, by written notice. */
 
+import { signatureOf } from '../access/signature.ts';
 import { budgetPrefix } from '../budget/view.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
 import type { FundingSource, ReclaimGround } from '../generated/prisma/enums.ts';
-import { signatureOf } from '../payment/approval.ts';
 import { addDays } from '../platform/day.ts';
 import { uuidOf } from '../platform/id.ts';
 import { moneyOf } from '../platform/money.ts';

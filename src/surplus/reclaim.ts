@@ -1,9 +1,9 @@
 /** A reclaim as its commands find it: locked, at the version and stage that are expected, and for whom it is. */
 
+import { isSameHuman, signatureOf } from '../access/signature.ts';
 import { budgetPrefix } from '../budget/view.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
 import type { ReclaimStatus } from '../generated/prisma/enums.ts';
-import { isSameHuman, signatureOf } from '../payment/approval.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type CommandContext, Refused, UserFault } from '../write/command.ts';
 import { actingOrganisation, announce, expectVersion, lockVisible } from '../write/subject.ts';

@@ -10,11 +10,18 @@ function findProgram(...names: string[]): string | undefined {
   return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable);
 }
 
-/** A Redis of one's own that keeps nothing on disk, on a free port; undefined where none is installed. */
-export async function startRedis(): Promise<{ url: string; stop: () => Promise<void> } | undefined> {
+export interface RedisServer {
+  url: string;
+  port: number;
+  /** It keeps nothing: what it held is lost. */
+  stop: () => Promise<void>;
+}
+
+/** A Redis of one's own that keeps nothing on disk, on a free port or a given one; undefined where none is installed. */
+export async function startRedis(givenPort?: number): Promise<RedisServer | undefined> {
   const program = findProgram('redis-server', 'valkey-server');
   if (!program) return undefined;
-  const port = await freePort();
+  const port = givenPort ?? (await freePort());
   const settings = {
     save: '',
     appendonly: 'no',
@@ -37,6 +44,7 @@ export async function startRedis(): Promise<{ url: string; stop: () => Promise<v
   });
   return {
     url: `redis://127.0.0.1:${port}`,
+    port,
     stop: async () => {
       const gone = once(server, 'exit');
       server.kill();

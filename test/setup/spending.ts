@@ -12,7 +12,7 @@ const carol = iris.nhs!.related[0]!;
 
 export const herself = { sub: 'iris', tandem_role: 'PERSON', nhs_number: iris.nhsNumber };
 export const daughter = { sub: 'carol', tandem_role: 'REPRESENTATIVE', nhs_number: carol.nhsNumber };
-export const finance = { sub: 'finn', tandem_role: 'FINANCE', organisation: '999' };
+export const finance = { sub: 'finn', name: 'Finn Ade', tandem_role: 'FINANCE', organisation: '999' };
 export const key = () => crypto.randomUUID();
 
 export interface OwnBudget {

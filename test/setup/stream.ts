@@ -30,7 +30,11 @@ interface Opening {
 }
 
 /** Opens a stream as a portal does: by POST, over HTTP. */
-async function openStream(kit: TestHub, query: string, opening: Opening = {}): Promise<TestStream> {
+export async function openStream(
+  kit: { hub: { port: number }; issuer: TestHub['issuer'] },
+  query: string,
+  opening: Opening = {},
+): Promise<TestStream> {
   const { variables = {}, claims = coordinator, headers = {} } = opening;
   const token = opening.token ?? (await kit.issuer.token(claims));
   const gone = new AbortController();
