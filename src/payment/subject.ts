@@ -3,7 +3,6 @@ import { addDays, dayOf } from '../platform/day.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type CommandContext, Refused, UserFault } from '../write/command.ts';
 import { actingOrganisation, isVisible, notFound } from '../write/subject.ts';
-import { signatureOf } from './approval.ts';
 import { type Ask, raise } from './store.ts';
 
 export const schedulePrefix = 'sch';
@@ -90,7 +89,7 @@ export async function raiseFor(
   await raise(askIn(context), scheduleIds, {
     today,
     now,
-    setBy: signatureOf(viewer),
+    setBy: viewer,
     ...(covering === undefined ? {} : { covering }),
   });
 }
