@@ -12,8 +12,8 @@ import { type Sql, transaction } from '../platform/database.ts';
 import { Fault } from '../platform/fault.ts';
 import type { Arrived, Files } from '../platform/file.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
+import { evidencePrefix } from '../spending/prefix.ts';
 import { mediaTypeOf } from './type.ts';
-import { evidencePrefix } from './view.ts';
 
 export const uploadPrefix = 'upl';
 
