@@ -1,9 +1,11 @@
-/** What is looked at once a night: whether the ledger fits, which budgets cross a threshold, which returns are due. */
+/** What is done once a night: whether the ledger fits, which budgets cross a threshold, which returns are due, what can go. */
 import type pg from 'pg';
 import { Gauge, type Registry } from 'prom-client';
 import { z } from 'zod';
+import { cleanUploads } from '../src/evidence/clean.ts';
 import { verifyLedger } from '../src/ledger/verify.ts';
 import { londonDay } from '../src/platform/day.ts';
+import type { Files } from '../src/platform/file.ts';
 import type { Log } from '../src/platform/log.ts';
 import { openDueReturns } from '../src/return/due.ts';
 import { raiseAlerts } from '../src/surplus/alert.ts';
@@ -13,7 +15,12 @@ export const nightly = defineJob({
   name: 'nightly',
   input: z.object({}),
   /** LEFT: another worker is at it. */
-  output: z.object({ outcome: z.enum(['DONE', 'LEFT']), alerts: z.number(), returns: z.number() }),
+  output: z.object({
+    outcome: z.enum(['DONE', 'LEFT']),
+    alerts: z.number(),
+    returns: z.number(),
+    uploads: z.number(),
+  }),
 });
 
 export const nightlySeconds = 24 * 3_600;
@@ -28,6 +35,7 @@ export function nextNight(now: Date): Date {
 
 export interface Night {
   pool: pg.Pool;
+  files: Pick<Files, 'remove'>;
   log: Log;
   now: () => Date;
   stopping: AbortSignal;
@@ -35,7 +43,7 @@ export interface Night {
   registry?: Registry | undefined;
 }
 
-export function nightlyHandler({ pool, log, now, stopping, registry }: Night) {
+export function nightlyHandler({ pool, files, log, now, stopping, registry }: Night) {
   const verified = new Gauge({
     name: 'tandem_ledger_verified',
     help: 'Whether the whole ledger fitted when it was recomputed last: 1 or 0',
@@ -54,13 +62,15 @@ export function nightlyHandler({ pool, log, now, stopping, registry }: Night) {
     const guard = await pool.connect();
     try {
       const { rows } = await guard.query(`select pg_try_advisory_lock(hashtext('tandem.nightly')) as mine`);
-      if (!rows[0].mine) return { outcome: 'LEFT' as const, alerts: 0, returns: 0 };
+      if (!rows[0].mine) return { outcome: 'LEFT' as const, alerts: 0, returns: 0, uploads: 0 };
       await verify();
       const today = londonDay(now());
       const alerts = await raiseAlerts(pool, today, stopping);
       const returns = await openDueReturns(pool, today);
-      log.info({ event: 'nightly', counts: { alerts, returns } }, 'the night is done');
-      return { outcome: 'DONE' as const, alerts, returns };
+      const { uploads, contents } = await cleanUploads({ pool, files }, now(), stopping);
+      const counts = { alerts, returns, uploads, contents };
+      log.info({ event: 'nightly', counts }, 'the night is done');
+      return { outcome: 'DONE' as const, alerts, returns, uploads };
     } finally {
       // The lock goes with its connection, whatever happened to it.
       guard.release(true);

@@ -2,6 +2,7 @@
 import type { Registry } from 'prom-client';
 import { abandonedSources, findSources } from '../src/intake/run.ts';
 import type { Database } from '../src/platform/database.ts';
+import type { Files } from '../src/platform/file.ts';
 import type { Log } from '../src/platform/log.ts';
 import { connectors as allConnectors, type Connectors } from './connector.ts';
 import { nextNight, nightly, nightlyHandler, nightlySeconds } from './nightly.ts';
@@ -24,6 +25,7 @@ export interface Worker {
 
 export async function startWorker({
   database,
+  files,
   redisUrl,
   log,
   now = () => new Date(),
@@ -31,6 +33,8 @@ export async function startWorker({
   registry,
 }: {
   database: Pick<Database, 'url' | 'pool'>;
+  /** Where evidence is kept. */
+  files: Pick<Files, 'remove'>;
   redisUrl: string | undefined;
   log: Log;
   now?: () => Date;
@@ -59,7 +63,7 @@ export async function startWorker({
   const handlers = [
     handleJob(sync, syncHandler({ database, connectors, log, now, stopping: stopping.signal })),
     handleJob(paymentDue, raising),
-    handleJob(nightly, nightlyHandler({ pool, log, now, stopping: stopping.signal, registry })),
+    handleJob(nightly, nightlyHandler({ pool, files, log, now, stopping: stopping.signal, registry })),
   ];
   const working = await queue.work(handlers, log);
   await takeUp(true);

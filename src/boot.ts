@@ -72,6 +72,7 @@ export async function boot(
       );
     }
 
+    const files = openFiles(environment.evidence);
     const metrics = openMetrics({ statementsSent: database.reader.sent });
     let hubUrl: string | null = null;
     let demo: Running['demo'] = null;
@@ -94,7 +95,7 @@ export async function boot(
           log,
           metrics,
           now,
-          tools: { prisma: database.prisma, files: openFiles(environment.evidence) },
+          tools: { prisma: database.prisma, files },
           ...(isDemo ? { extend: await demoIssuer(issuer, dataDir) } : {}),
         },
         { host, port },
@@ -103,7 +104,7 @@ export async function boot(
       hubUrl = hub.url;
     }
     if (parts.worker) {
-      const worker = await startWorker({ database, redisUrl, log, now, registry: metrics.registry });
+      const worker = await startWorker({ database, files, redisUrl, log, now, registry: metrics.registry });
       opened.push(worker.close);
     }
     return { url: hubUrl, port, database, demo, close };

@@ -34,7 +34,7 @@ async function folderOf(files: Record<string, string>): Promise<string> {
 }
 
 const headings =
-  'organisation,source,effective from,effective to,payment frequency,paid in advance (days),gross or net,contingency (weeks),surplus threshold (weeks),surplus held at most (weeks),repay within (days),return frequency,evidence due within (days),first review within (weeks),later reviews within (months),records kept (years),exclusion list,citation';
+  'organisation,source,effective from,effective to,payment frequency,paid in advance (days),gross or net,contingency (weeks),surplus threshold (weeks),surplus held at most (weeks),repay within (days),return frequency,evidence due within (days),first review within (weeks),later reviews within (months),records kept (years),second person above (pounds),new account cools off (days),exclusion list,citation';
 
 /** A file of policies in which only the named columns say something. */
 const policyFile = (...rows: Record<string, string>[]) =>
@@ -77,7 +77,7 @@ const count = async () => {
 
 const fields = `saidBy { code } source from to paymentFrequency inAdvanceDays grossOrNet contingencyWeeks surplusThresholdWeeks
   surplusHoldMaxWeeks repayWithinDays returnFrequency evidenceDueDays firstReviewWeeks reviewMaxMonths
-  recordRetentionYears exclusionListId exclusions { what citation } citation`;
+  recordRetentionYears approvalThreshold { formatted } accountCoolingOffDays exclusionListId exclusions { what citation } citation`;
 
 async function policyOf(code: string, source = 'COUNCIL', on: string | null = null, of = fields) {
   const { data, errors } = await kit.ask(
@@ -104,6 +104,8 @@ describe('the policies that come with the hub', () => {
     firstReviewWeeks: null,
     reviewMaxMonths: null,
     recordRetentionYears: null,
+    approvalThreshold: null,
+    accountCoolingOffDays: null,
     exclusionListId: null,
     exclusions: [],
   };
@@ -224,6 +226,21 @@ describe('a commissioner’s own files', () => {
       'policy.csv 312 COUNCIL from 2026-04-01: payment frequency was "MONTHLY", is not said; contingency (weeks) was not said, is "4"',
     ]);
     expect(await policyOf('312')).toMatchObject({ paymentFrequency: null, contingencyWeeks: 4 });
+
+    const careful = {
+      ...later,
+      'second person above (pounds)': '"£2,500"',
+      'new account cools off (days)': '5',
+    };
+    expect(await load({ 'policy.csv': policyFile(careful) })).toEqual([
+      expect.stringContaining(
+        'second person above (pounds) was not said, is "2500.00"; new account cools off (days)',
+      ),
+    ]);
+    expect(await policyOf('312')).toMatchObject({
+      approvalThreshold: { formatted: '£2,500.00' },
+      accountCoolingOffDays: 5,
+    });
   });
 
   test('that are wrong are told all at once, by line and column, and nothing is written', async () => {
@@ -233,7 +250,11 @@ describe('a commissioner’s own files', () => {
         row('106', { 'effective from': '2031-04-01' }),
         row('nowhere', { 'repay within (days)': 'two weeks', 'gross or net': 'nett' }),
         row('311', { source: '', 'effective to': '2024-02-30', 'later reviews within (months)': '0' }),
-        row('313', { 'effective to': '2024-04-01', 'exclusion list': 'unheard-of' }),
+        row('313', {
+          'effective to': '2024-04-01',
+          'exclusion list': 'unheard-of',
+          'second person above (pounds)': '-1',
+        }),
       ),
       'exclusion.csv': 'list,what,citation\nsouthwark-2024,Everything,nowhere\nnew,,a page\n',
       'authorisation.csv': 'organisation,activity,from,to,granted by\nD9H02,juggle,2024-04-01,,the fair\n',
@@ -250,6 +271,9 @@ describe('a commissioner’s own files', () => {
       expect.stringMatching(/^policy.csv, line 4, "later reviews within \(months\)"/),
       expect.stringMatching(/^policy.csv, line 4, "source": write one of icb, .* it is empty/),
       expect.stringMatching(/^policy.csv, line 5, "exclusion list": there is no list "unheard-of"/),
+      expect.stringMatching(
+        /^policy.csv, line 5, "second person above \(pounds\)": write an amount in pounds/,
+      ),
       expect.stringMatching(/^policy.csv, line 5: it ends on 2024-04-01/),
     ]);
     expect(await count()).toEqual(before);

@@ -3,7 +3,10 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { nightlyHandler } from '../jobs/nightly.ts';
+import { cleanUploads } from '../src/evidence/clean.ts';
 import { openFiles } from '../src/platform/file.ts';
+import { openLog } from '../src/platform/log.ts';
 import { startClamd } from './setup/clamd.ts';
 import { makeDemoDatabase } from './setup/database.ts';
 import { noon } from './setup/demo.ts';
@@ -132,6 +135,68 @@ describe('with an S3 store and a virus scanner', () => {
     expect((await own.send(uploadUrl, body)).status).toBe(201);
     expect(await s3.keys()).toContain(keyOf(body));
     expect((await open(there.answer.evidenceId)).status).toBe(200);
+  });
+
+  /** What the night does, so many hours after the clock of the hub. */
+  const nightAfter = (hours: number) =>
+    nightlyHandler({
+      pool: kit.database.pool,
+      files: openFiles({ folder, s3: s3.settings }),
+      log: openLog('silent'),
+      now: () => new Date(noon().getTime() + hours * 3_600_000),
+      stopping: new AbortController().signal,
+    })();
+  /** The content comes to be kept, and the database then fails. */
+  async function lose(body: Buffer) {
+    await kit.database.pool.query(
+      `create or replace function fail() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;
+       create trigger fail before insert on evidence for each row execute function fail()`,
+    );
+    expect((await own.upload(irisId, 'lost.pdf', body)).status).toBe(500);
+    await kit.database.pool.query('drop trigger fail on evidence');
+  }
+
+  test('content that became no evidence goes in the night after its address, with all addresses, and evidence stays', async () => {
+    const lost = pdf('lost');
+    const sentAgain = pdf('sent again');
+    await lose(lost);
+    await lose(sentAgain);
+    const again = await own.upload(irisId, 'again.pdf', sentAgain);
+    const { uploadUrl: unused } = await own.request(irisId, 'unused.pdf');
+    const before = await s3.keys();
+    expect(before).toContain(keyOf(lost));
+    // Within a day of the address somebody may still be at it.
+    expect(await nightAfter(24)).toMatchObject({ outcome: 'DONE', uploads: 0 });
+    expect(await s3.keys()).toEqual(before);
+    // A store that does not answer is asked again in the next night.
+    await s3.stop();
+    await nightAfter(25);
+    await s3.startAgain();
+    expect(await own.count('evidence_upload', 'hash is not null and evidence_id is null')).toBeGreaterThan(0);
+    await nightAfter(49);
+    expect(await own.count('evidence_upload')).toBe(0);
+    expect(await s3.keys()).toEqual(before.filter((key) => key !== keyOf(lost)));
+    expect((await open(again.answer.evidenceId)).status).toBe(200);
+    expect(await own.send(unused, pdf('late'))).toMatchObject({ code: 'UPLOAD_NOT_VALID' });
+  });
+
+  test('content that is sent again while it is removed is there in the end', async () => {
+    const files = openFiles({ folder, s3: s3.settings });
+    const { pool } = kit.database;
+    for (let round = 0; round < 8; round += 1) {
+      const body = pdf(`raced ${round}`);
+      await lose(body);
+      await pool.query(
+        `update evidence_upload set expires_at = expires_at - interval '25 hours' where evidence_id is null`,
+      );
+      const { uploadUrl } = await own.request(irisId, 'raced.pdf');
+      const [{ status, answer }] = await Promise.all([
+        own.send(uploadUrl, body),
+        cleanUploads({ pool, files }, noon(), new AbortController().signal),
+      ]);
+      expect(status).toBe(201);
+      expect((await open(answer.evidenceId)).status).toBe(200);
+    }
   });
 });
 

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isSameHuman, signatureOf } from '../src/access/signature.ts';
-import { approvalThresholdPence } from '../src/payment/approval.ts';
+import { coolingOffDays, isWithinThreshold } from '../src/payment/approval.ts';
 import { bacsFile, bankText, lineLength } from '../src/payment/bacs.ts';
 import {
   dayAfterDeath,
@@ -16,6 +15,7 @@ import {
 } from '../src/payment/rules.ts';
 import { type Instructed, settle, sumOf } from '../src/payment/settle.ts';
 import { addDays, daysBetween } from '../src/platform/day.ts';
+import { isSameHuman } from '../src/write/human.ts';
 
 const first = (terms: Pick<Terms, 'frequency' | 'from'>, count: number): Period[] => {
   const periods: Period[] = [];
@@ -187,6 +187,9 @@ describe('the price of a period', () => {
   });
 });
 
+/** What one person may let go. */
+const threshold = 250_000n;
+
 /** Instructions as the database keeps them, changed by what `settle` wants. */
 function keeper(start: Terms) {
   let terms = start;
@@ -205,7 +208,7 @@ function keeper(start: Terms) {
       terms = { ...terms, ...next };
     },
     settle(dueBy: string) {
-      const result = settle(terms, [...kept.values()], { dueBy, raisedTo });
+      const result = settle(terms, [...kept.values()], { dueBy, raisedTo }, threshold);
       raisedTo = result.raisedTo;
       for (const { id, period, pricing, effect, pence, contributionPence, status } of result.wanted) {
         const key = id ?? `i${ids++}`;
@@ -264,7 +267,7 @@ describe('what remains to be instructed', () => {
   });
 
   test('what is not sent yet is put right itself, and loses its approval', () => {
-    const book = keeper({ ...opened, rates: [{ ...opened.rates[0]!, pence: approvalThresholdPence + 1n }] });
+    const book = keeper({ ...opened, rates: [{ ...opened.rates[0]!, pence: threshold + 1n }] });
     expect(book.settle('2026-01-05')).toMatchObject([{ status: 'DRAFT' }]);
     book.become('APPROVED', () => true);
     for (const one of book.kept.values()) one.approvedBy = 'priya';
@@ -395,14 +398,37 @@ describe('what remains to be instructed', () => {
   });
 });
 
-describe('two signatures', () => {
-  const priya = signatureOf({ subject: 'x#priya', name: 'Priya Nair' });
+describe('two who signed in', () => {
+  const priya = { subject: 'x#priya', name: 'Priya Nair' };
   test.each([
-    ['one sign-in', 'x#priya', true],
-    ['one name under two sign-ins', signatureOf({ subject: 'x#priya2', name: ' priya  NAIR ' }), true],
-    ['another human', signatureOf({ subject: 'x#femi', name: 'Femi Ade' }), false],
-    ['a sign-in without a name', 'x#femi', false],
-  ])('of %s', (_name, other, same) => expect(isSameHuman(priya, other)).toBe(same));
+    ['one sign-in', { subject: 'x#priya', name: null }, true],
+    ['one name under two sign-ins', { subject: 'x#priya2', name: ' priya  NAIR ' }, true],
+    ['another human', { subject: 'x#femi', name: 'Femi Ade' }, false],
+    ['a sign-in without a name', { subject: 'x#femi', name: null }, false],
+    ['a sign-in with an empty name', { subject: 'x#femi', name: ' ' }, false],
+  ])('as %s', (_name, other, same) => expect(isSameHuman(priya, other)).toBe(same));
+
+  test('without names are one only under one sign-in', () =>
+    expect(isSameHuman({ subject: 'a', name: null }, { subject: 'b', name: null })).toBe(false));
+});
+
+describe('what one person may decide', () => {
+  test.each([
+    [null, 1n, false],
+    [0n, 1n, false],
+    [0n, 0n, true],
+    [250_000n, 250_000n, true],
+    [250_000n, 250_001n, false],
+  ])('by a threshold of %s a payment of %s: %s', (said, pence, isFree) =>
+    expect(isWithinThreshold(pence, said)).toBe(isFree),
+  );
+
+  test.each([
+    [[], 3],
+    [[null, null], 3],
+    [[1, null], 1],
+    [[5, 10, null], 10],
+  ])('a new account cools off by %j for %i days', (said, days) => expect(coolingOffDays(said)).toBe(days));
 });
 
 describe('the file for the bank', () => {

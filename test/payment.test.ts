@@ -22,6 +22,7 @@ beforeAll(async () => {
   kit = await startTestHub({ database: await makeDemoDatabase(), now: () => new Date(`${clock}T12:00:00Z`) });
   // What the demo's commissioners say would stand beside what the tests say for them.
   await kit.database.pool.query('delete from commissioner_policy');
+  await sayThreshold('QWN', '2025-01-01', 250_000);
 });
 afterAll(() => kit.close());
 beforeEach(() => {
@@ -30,6 +31,14 @@ beforeEach(() => {
 
 const query = async (text: string, values: unknown[] = []) =>
   (await kit.database.pool.query(text, values)).rows;
+
+/** What the NHS lets one person decide, from a day on. */
+const sayThreshold = (code: string, from: string, pence: number | null) =>
+  query(
+    `insert into commissioner_policy (organisation_id, source, effective_from, approval_threshold_pence, citation)
+     select id, 'ICB', $2, $3, 'Made up' from organisation where ods_code = $1`,
+    [code, from, pence],
+  );
 
 async function personIdOf(nhsNumber: string): Promise<string> {
   const [row] = await query('select person_id from person_identifier where value = $1', [nhsNumber]);
@@ -166,8 +175,8 @@ const brief = (one: {
 describe('setting what is paid', () => {
   test('takes its terms from the policy of the funder, and raises the first period', async () => {
     await query(
-      `insert into commissioner_policy (organisation_id, source, effective_from, payment_frequency, in_advance_days, gross_or_net, citation)
-       select id, 'COUNCIL', '2026-01-01', 'FOUR_WEEKLY', 14, 'NET', 'Made up' from organisation where ods_code = '999'`,
+      `insert into commissioner_policy (organisation_id, source, effective_from, payment_frequency, in_advance_days, gross_or_net, approval_threshold_pence, citation)
+       select id, 'COUNCIL', '2026-01-01', 'FOUR_WEEKLY', 14, 'NET', 250000, 'Made up' from organisation where ods_code = '999'`,
     );
     const { budgetId, portionId } = await releasedBudget();
     const set = await give(
@@ -424,6 +433,26 @@ describe('an account to pay into', () => {
     ]);
   });
 
+  test('cools off as long as the most careful of its funders says', async () => {
+    const { budgetId, portionId } = await releasedBudget();
+    const usableFrom = async () =>
+      (await give('setPayeeAccount', { budgetId, portionId, ...account })).account.usableFrom;
+    const say = (days: number | null, source: string) =>
+      query('update commissioner_policy set account_cooling_off_days = $1 where source = $2', [days, source]);
+    expect(await usableFrom()).toBe('2026-11-24');
+    await say(5, 'ICB');
+    expect(await usableFrom()).toBe('2026-11-26');
+    await query(
+      `insert into commissioner_policy (organisation_id, source, effective_from, effective_to, account_cooling_off_days, citation)
+       select id, 'COUNCIL', '2025-01-01', '2026-01-01', 10, 'Made up' from organisation where ods_code = '999'`,
+    );
+    expect(await usableFrom()).toBe('2026-11-26');
+    await query("update commissioner_policy set account_cooling_off_days = 10 where source = 'COUNCIL'");
+    expect(await usableFrom()).toBe('2026-12-01');
+    await say(null, 'ICB');
+    await say(null, 'COUNCIL');
+  });
+
   test('that takes another one’s place leaves that in force until then, and undoes approvals of payments', async () => {
     const { budgetId, portionId, schedule: first } = await paidInto({ amount: money('3000.00') });
     const [one] = first.instructions.nodes;
@@ -498,6 +527,39 @@ describe('a payment above the threshold', () => {
     expect(
       (await give('approvePayments', { payments: [{ id: draft.id, expectedVersion: 3 }] }, priya)).userErrors,
     ).toEqual([]);
+  });
+
+  test('is one by the policy of the funder on the day it is raised, also by that of whom it took over from', async () => {
+    const firstOf = async () =>
+      (await paidInto({ amount: money('2500.00') })).schedule.instructions.nodes[0].status;
+    const policies = await query(`delete from commissioner_policy where source = 'ICB' returning *`);
+    // Nobody said what one person may decide: nothing.
+    expect((await paidInto({ amount: money('0.01') })).schedule.instructions.nodes[0].status).toBe('DRAFT');
+    await query(`insert into organisation (kind, name, ods_code) values ('ICB', 'NHS Before', 'QBF')`);
+    await sayThreshold('QBF', '2020-01-01', 300_000);
+    expect(await firstOf()).toBe('DRAFT');
+    await query(
+      `insert into organisation_succession (from_id, to_id, on_day)
+       select f.id, t.id, '2024-01-01' from organisation f, organisation t where f.ods_code = 'QBF' and t.ods_code = 'QWN'`,
+    );
+    expect(await firstOf()).toBe('APPROVED');
+    // Its own word counts from its first day on.
+    await sayThreshold('QWN', '2026-12-01', 249_999);
+    const { schedule: kept } = await paidInto({ amount: money('2500.00') });
+    clock = '2026-12-01';
+    await raise();
+    expect(brief(await read(kept.id))).toEqual([
+      ['2026-12-14', 'PAY', '2500.00', 'DRAFT'],
+      ['2026-12-07', 'PAY', '2500.00', 'DRAFT'],
+      ['2026-11-30', 'PAY', '2500.00', 'APPROVED'],
+      ['2026-11-23', 'PAY', '2500.00', 'APPROVED'],
+    ]);
+    await query(
+      `delete from organisation_succession where to_id = (select id from organisation where ods_code = 'QWN')`,
+    );
+    await query(`delete from commissioner_policy where source = 'ICB'`);
+    expect(policies).toHaveLength(1);
+    await sayThreshold('QWN', '2025-01-01', 250_000);
   });
 
   test('and one that was held waits for approval when it is let go', async () => {

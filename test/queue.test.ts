@@ -141,7 +141,8 @@ describe('the sync of a source', () => {
     async () => {
       throw new SourceFault(...fault);
     };
-  const start = (redisUrl?: string) => startWorker({ database, redisUrl, connectors, log });
+  const files = { remove: async () => {} };
+  const start = (redisUrl?: string) => startWorker({ database, files, redisUrl, connectors, log });
   const runs = async () =>
     (await database.pool.query('select status, error_code from sync_run order by started_at')).rows;
 

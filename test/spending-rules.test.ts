@@ -211,6 +211,25 @@ describe('whose money pays', () => {
     );
   });
 
+  test('no source is spent before another, nor the contribution instead of money of the NHS', () => {
+    const amount = fc.bigInt({ min: 1n, max: 10n ** 9n });
+    const left = fc.record({ ICB: amount, COUNCIL: amount, CLIENT_CONTRIBUTION: amount });
+    fc.assert(
+      fc.property(left, fc.bigInt({ min: 1n, max: 10n ** 9n }), (given, pence) => {
+        const sources = Object.entries(given) as [FundingSource, bigint][];
+        const made = sources.map(([source, left]): Pot => ({ budgetId: 'b', portionId: null, source, left }));
+        const whole = sources.reduce((sum, [, of]) => sum + of, 0n);
+        const { shares } = shareOut(pence, made);
+        fc.pre(shares !== null);
+        for (const [source, of] of sources) {
+          const part = shares!.find(({ pot }) => pot.source === source)?.pence ?? 0n;
+          const off = part * whole - pence * of;
+          expect(off < whole && -off < whole).toBe(true);
+        }
+      }),
+    );
+  });
+
   test('the penny left over goes to the largest remainder', () => {
     const pot = (source: FundingSource, left: bigint): Pot => ({
       budgetId: 'b',

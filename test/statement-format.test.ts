@@ -1,9 +1,18 @@
 import { readFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readCamt } from '../src/spending/camt.ts';
 import { type CsvMapping, dayOfText, penceOfText, readCsv } from '../src/spending/csv.ts';
-import { fileProblem, lineRefs, maxBytes, maxLines, type Reading } from '../src/spending/statement-line.ts';
+import {
+  fileProblem,
+  lineRefs,
+  maxBytes,
+  maxLines,
+  type Reading,
+  textIn,
+  textOf,
+} from '../src/spending/statement-line.ts';
 
 const today = '2026-11-21';
 const file = (name: string) => readFileSync(new URL(`fixture/statement/${name}`, import.meta.url), 'utf8');
@@ -32,8 +41,8 @@ const csv = (rows: string[], given: Parameters<typeof readCsv>[2] = none) =>
   readCsv(['day,amount,who', ...rows].join('\n'), signed, given, today);
 
 describe('a CSV statement', () => {
-  test('is read with its columns as they are named, the latest first or last', () => {
-    const { statement } = readCsv(file('november.csv'), columns, none, today);
+  test('is read with its columns as they are named, the latest first or last', async () => {
+    const { statement } = await readCsv(file('november.csv'), columns, none, today);
     expect(statement).toMatchObject({ openingPence: 42_000n, closingPence: 121_750n, account: null });
     expect(statement!.lines.map(({ at, bookedOn, pence, party }) => [at, bookedOn, pence, party])).toEqual([
       [5, '2026-11-02', 200_000n, 'NHS WENSHIRE ICB'],
@@ -43,8 +52,8 @@ describe('a CSV statement', () => {
     ]);
   });
 
-  test('tells every line that cannot be read, and none of its words', () => {
-    const reading = csv([
+  test('tells every line that cannot be read, and none of its words', async () => {
+    const reading = await csv([
       '2026-02-30,1.00,Mrs Secret',
       '2026-11-22,1.00,x',
       '2026-11-01,"1,000",x',
@@ -65,50 +74,67 @@ describe('a CSV statement', () => {
     expect(problems(reading).join()).not.toMatch(/Secret|1,000|1e3/);
   });
 
-  test('refuses columns that are not there or twice, another currency, and money below zero in its own column', () => {
-    const read = (content: string, changes: Partial<CsvMapping>) =>
-      problems(readCsv(content, { ...signed, ...changes }, none, today));
-    expect(read('day,amount\n', { party: 'who' })).toEqual([expect.stringContaining('"who"')]);
-    expect(read('day,amount,who,Who\n', {})).toEqual([expect.stringContaining('"who"')]);
-    expect(read('day,amount,who,ccy\n2026-11-01,1,x,EUR\n', { currency: 'ccy' })).toEqual([
+  test('refuses columns that are not there or twice, another currency, and money below zero in its own column', async () => {
+    const read = async (content: string, changes: Partial<CsvMapping>) =>
+      problems(await readCsv(content, { ...signed, ...changes }, none, today));
+    expect(await read('day,amount\n', { party: 'who' })).toEqual([expect.stringContaining('"who"')]);
+    expect(await read('day,amount,who,Who\n', {})).toEqual([expect.stringContaining('"who"')]);
+    expect(await read('day,amount,who,ccy\n2026-11-01,1,x,EUR\n', { currency: 'ccy' })).toEqual([
       'Line 2: the currency is not GBP.',
     ]);
     const both = { amount: null, moneyIn: 'in', moneyOut: 'out' };
-    expect(read('day,in,out,who\n2026-11-01,,-5,x\n', both)).toEqual([expect.stringContaining('below zero')]);
-    expect(read('day,in,out,who\n2026-11-01,3,5,x\n', both)).toEqual([
+    expect(await read('day,in,out,who\n2026-11-01,,-5,x\n', both)).toEqual([
+      expect.stringContaining('below zero'),
+    ]);
+    expect(await read('day,in,out,who\n2026-11-01,3,5,x\n', both)).toEqual([
       expect.stringContaining('in one line'),
     ]);
-    expect(read('day,amount,who\n2026-11-01,1,"x\n', {})).toEqual([
+    expect(await read('day,amount,who\n2026-11-01,1,"x\n', {})).toEqual([
       expect.stringContaining('quotation marks'),
     ]);
   });
 
-  test('must come to what it closed with, line by line where it says so', () => {
+  test('must come to what it closed with, line by line where it says so', async () => {
     const rows = ['2026-11-01,10.00,x', '2026-11-02,-3.00,y'];
-    expect(csv(rows, { openingPence: 0n, closingPence: 700n }).statement).not.toBeNull();
-    const off = csv(rows, { openingPence: 0n, closingPence: 701n });
+    expect((await csv(rows, { openingPence: 0n, closingPence: 700n })).statement).not.toBeNull();
+    const off = await csv(rows, { openingPence: 0n, closingPence: 701n });
     expect(off.problems).toEqual([
       { code: 'STATEMENT_TOTALS_DISAGREE', message: expect.stringContaining('£0.01 is missing') },
     ]);
     // A line is missing from the middle of it.
     const lines = file('november.csv').split('\n');
     lines.splice(3, 1);
-    const { problems: found } = readCsv(lines.join('\n'), columns, none, today);
+    const { problems: found } = await readCsv(lines.join('\n'), columns, none, today);
     expect(found).toMatchObject([{ code: 'STATEMENT_TOTALS_DISAGREE' }]);
   });
 
-  test('a bank number that comes twice is one line sent twice', () => {
+  test('a bank number that comes twice is one line sent twice', async () => {
     const mapping = { ...signed, bankRef: 'id' };
     const rows = 'day,amount,who,id\n2026-11-01,1,x,A1\n2026-11-01,1,x,A1\n';
-    expect(problems(readCsv(rows, mapping, none, today))).toEqual([
+    expect(problems(await readCsv(rows, mapping, none, today))).toEqual([
       "Line 3 has the bank's number of line 2 again.",
     ]);
   });
 
-  test('has a limit of lines', () => {
+  test('is the same in whatever pieces it comes', async () => {
+    const bytes = Buffer.from(file('november.csv').replace('CORNER SHOP', 'CAFÉ £ Ü'));
+    const whole = await readCsv(bytes.toString(), columns, none, today);
+    expect(whole.statement).not.toBeNull();
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(bytes.length), { maxLength: 8 }), async (cuts) => {
+        const ends = [0, ...cuts.sort((a, b) => a - b), bytes.length];
+        const pieces = ends.slice(1).map((end, n) => bytes.subarray(ends[n], end));
+        const text = textOf(Readable.from(pieces));
+        expect(await readCsv(text, columns, none, today)).toEqual(whole);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test('has a limit of lines', async () => {
     const rows = Array.from({ length: maxLines + 1 }, () => '2026-11-01,1,x');
-    expect(csv(rows).problems).toMatchObject([{ code: 'STATEMENT_TOO_LARGE' }]);
-    expect(csv(rows.slice(1)).statement!.lines).toHaveLength(maxLines);
+    expect((await csv(rows)).problems).toMatchObject([{ code: 'STATEMENT_TOO_LARGE' }]);
+    expect((await csv(rows.slice(1))).statement!.lines).toHaveLength(maxLines);
   });
 
   test.each([
@@ -267,6 +293,8 @@ function readCamtQuietly(content: string) {
 test('what is no text, or too much of it, is not read', () => {
   expect(fileProblem('PK\u0003\u0004')).toMatchObject({ code: 'STATEMENT_INVALID' });
   expect(fileProblem('a\u0000b')).toMatchObject({ code: 'STATEMENT_INVALID' });
+  expect(fileProblem('a\ud83d')).toMatchObject({ code: 'STATEMENT_INVALID' });
+  expect(textIn(`${'x'.repeat(199)}\u{1f600}`)).toBe('x'.repeat(199));
   expect(fileProblem('  \n')).toMatchObject({ code: 'STATEMENT_INVALID' });
   expect(fileProblem('£'.repeat(maxBytes / 2 + 1))).toMatchObject({ code: 'STATEMENT_TOO_LARGE' });
   expect(fileProblem('£'.repeat(maxBytes / 2))).toBeNull();

@@ -21,6 +21,7 @@ beforeAll(async () => {
   const stream = { write: (line: string) => lines.push(line) } as unknown as NodeJS.WritableStream;
   night = nightlyHandler({
     pool: kit.database.pool,
+    files: { remove: async () => {} },
     log: openLog('info', stream),
     now: noon,
     stopping: new AbortController().signal,
@@ -53,7 +54,7 @@ describe('the night', () => {
   });
 
   test('without policies finds the ledger whole, and tells nobody anything', async () => {
-    expect(await night()).toEqual({ outcome: 'DONE', alerts: 0, returns: 0 });
+    expect(await night()).toEqual({ outcome: 'DONE', alerts: 0, returns: 0, uploads: 0 });
     expect(await verified()).toBe(1);
     expect(lines.join('')).toContain('the ledger fits');
   });

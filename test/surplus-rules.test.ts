@@ -4,7 +4,13 @@ import { describe, expect, test } from 'vitest';
 import type { FundingSource } from '../src/generated/prisma/enums.ts';
 import { addDays } from '../src/platform/day.ts';
 import { alertsOf, forecast } from '../src/surplus/forecast.ts';
-import { reclaimable, surplusShares, tenthsOfWeeks, weeklyBySource } from '../src/surplus/rules.ts';
+import {
+  reclaimable,
+  repaymentOf,
+  surplusShares,
+  tenthsOfWeeks,
+  weeklyBySource,
+} from '../src/surplus/rules.ts';
 
 const council: FundingSource[] = ['COUNCIL', 'CLIENT_CONTRIBUTION', 'CLIENT_TOP_UP'];
 const others: FundingSource[] = ['ICB', 'S75_POOL', 'EHC', 'OTHER_PUBLIC'];
@@ -17,6 +23,30 @@ const money = fc
   .map((rows) => rows as { source: FundingSource; paidIn: bigint; spent: bigint }[]);
 const total = (amounts: bigint[]) => amounts.reduce((sum, amount) => sum + amount, 0n);
 const max0 = (amount: bigint) => (amount > 0n ? amount : 0n);
+
+describe('a reclaim', () => {
+  test('repaid in any parts comes to just what was asked back, and no part goes beyond', () => {
+    fc.assert(
+      fc.property(
+        fc.bigInt({ min: 1n, max: 10n ** 11n }),
+        fc.array(fc.bigInt({ min: -1n, max: 10n ** 10n })),
+        (asked, parts) => {
+          let repaidPence = 0n;
+          for (const part of parts) {
+            const next = repaymentOf({ pence: asked, repaidPence }, part);
+            expect(next === null).toBe(part <= 0n || part > asked - repaidPence);
+            if (next === null) continue;
+            expect(next.repaidPence).toBe(repaidPence + part);
+            expect(next.status).toBe(next.repaidPence === asked ? 'REPAID' : 'PART_REPAID');
+            repaidPence = next.repaidPence;
+          }
+          if (repaidPence < asked)
+            expect(repaymentOf({ pence: asked, repaidPence }, asked - repaidPence)?.status).toBe('REPAID');
+        },
+      ),
+    );
+  });
+});
 
 describe('surplus', () => {
   test('is to the penny what is there, side by side, and never more than a source has left', () => {

@@ -29,7 +29,7 @@ const surplus = `surplus { source organisationCode organisationName balance { am
   weekly { amount } weeklyFrom weeks thresholdWeeks reclaimable { amount } citation }`;
 const reclaim = `reclaim { id version status ground law reasons amount { amount } noticeOn payBy payer source organisation { code }
   reconsiderUnder mayAskForReconsideration appealRoute reconsiderationWords reconsiderationReasons
-  repayments { id kind source amount { amount } effectiveOn } budget { id } }
+  repaid { amount } outstanding { amount } repayments { id kind source amount { amount } effectiveOn } budget { id } }
   userErrors { code field message }`;
 
 // biome-ignore lint/suspicious/noExplicitAny: tests read what they asked for
@@ -285,6 +285,63 @@ describe('a reclaim', () => {
     expect(codes(short)).toEqual([['INSUFFICIENT_BALANCE', 'reclaimId']]);
   });
 
+  test('is repaid in parts, to the penny and never more, and can still be decided again', async () => {
+    await sayPolicies(kit, { surplus_threshold_weeks: 0, repay_within_days: 14 });
+    const { id } = await budget('PERSONAL_HEALTH_BUDGET', '');
+    await payIn(id, 'ICB', 1_000_000n);
+    const most = { ...notice(id), amount: { amount: '100.00' } };
+    const { reclaim: made } = await command('noticeReclaim', most, nhsFinance);
+    const repay = (version: number, amount?: string) =>
+      command(
+        'recordRepayment',
+        {
+          reclaimId: made.id,
+          expectedVersion: version,
+          paidOn: today,
+          ...(amount === undefined ? {} : { amount: { amount } }),
+        },
+        nhsFinanceToo,
+      );
+    expect(made).toMatchObject({ repaid: { amount: '0.00' }, outstanding: { amount: '100.00' } });
+    const tooMuch = await repay(1, '100.01');
+    expect(codes(tooMuch)).toEqual([['REPAYMENT_TOO_LARGE', 'amount']]);
+    expect(tooMuch.userErrors[0].message).toContain('£100.00');
+    expect(tooMuch.reclaim).toMatchObject({ id: made.id, version: 1 });
+    expect(codes(await repay(1, '0.00'))).toEqual([['AMOUNT_INVALID', 'amount.amount']]);
+    expect((await repay(1, '30.00')).reclaim).toMatchObject({
+      status: 'PART_REPAID',
+      repaid: { amount: '30.00' },
+      outstanding: { amount: '70.00' },
+      mayAskForReconsideration: true,
+    });
+    // What was repaid may be asked back again only as far as it is in the account: the rest is asked back already.
+    const balance = async () => pence((await budget('PERSONAL_HEALTH_BUDGET', surplus)).surplus[0].balance);
+    const left = await balance();
+    expect(codes(await repay(2, '70.01'))).toEqual([['REPAYMENT_TOO_LARGE', 'amount']]);
+    expect(await balance()).toBe(left);
+    const asked = await command(
+      'requestReclaimReconsideration',
+      { reclaimId: made.id, expectedVersion: 2, words: 'The rest is for the winter.' },
+      carolForIris,
+    );
+    expect(asked.reclaim).toMatchObject({ status: 'RECONSIDERING' });
+    expect(codes(await repay(3, '1.00'))).toEqual([['WRONG_STAGE', 'reclaimId']]);
+    const decide = { reclaimId: made.id, expectedVersion: 3, outcome: 'CONFIRMED', reasons: 'It stands.' };
+    expect((await command('decideReclaimReconsideration', decide, nhsFinanceToo)).reclaim.status).toBe(
+      'CONFIRMED',
+    );
+    expect((await repay(4, '20.00')).reclaim).toMatchObject({ status: 'PART_REPAID' });
+    const done = await repay(5);
+    expect(done.reclaim).toMatchObject({
+      status: 'REPAID',
+      repaid: { amount: '100.00' },
+      outstanding: { amount: '0.00' },
+    });
+    expect(done.reclaim.repayments.map((one: Any) => one.amount.amount)).toEqual(['30.00', '20.00', '50.00']);
+    expect(await balance()).toBe(left - 7_000n);
+    expect(codes(await repay(6, '0.01'))).toEqual([['WRONG_STAGE', 'reclaimId']]);
+  });
+
   test('is given by the organisation whose money it is, and by nobody else', async () => {
     const { id } = await budget('PERSONAL_HEALTH_BUDGET', '');
     const other = await budget('PERSONAL_BUDGET', '');
@@ -336,7 +393,11 @@ describe('a reclaim', () => {
       ['SECOND_PERSON_NEEDED', 'reclaimId'],
     ]);
     const done = await command('decideReclaimReconsideration', decide, nhsFinanceToo);
-    expect(done.reclaim).toMatchObject({ status: 'WITHDRAWN', repayments: [] });
+    expect(done.reclaim).toMatchObject({
+      status: 'WITHDRAWN',
+      outstanding: { amount: '0.00' },
+      repayments: [],
+    });
     expect(codes(await command('recordRepayment', { ...at(3), paidOn: today }, nhsFinanceToo))).toEqual([
       ['WRONG_STAGE', 'reclaimId'],
     ]);

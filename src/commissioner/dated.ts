@@ -6,7 +6,7 @@ import {
   PaymentFrequency,
   ReturnFrequency,
 } from '../generated/prisma/enums.ts';
-import { type Column, day, type Line, needed, oneOf, text, wholeNumber } from './file.ts';
+import { type Column, day, type Line, needed, oneOf, pounds, text, wholeNumber } from './file.ts';
 
 /** Rows with a first day and an end, of which no two of one subject may hold on one day. */
 export interface Dated {
@@ -39,6 +39,8 @@ export const policy: Dated = {
     wholeNumber('first review within (weeks)', 'first_review_weeks', [1, 104]),
     wholeNumber('later reviews within (months)', 'review_max_months', [1, 60]),
     wholeNumber('records kept (years)', 'record_retention_years', [0, 100]),
+    pounds('second person above (pounds)', 'approval_threshold_pence'),
+    wholeNumber('new account cools off (days)', 'account_cooling_off_days', [1, 60]),
     text('exclusion list', 'exclusion_list_id', 'the id of a list of exclusion.csv'),
     needed(text('citation', 'citation', 'where it is published')),
   ],
@@ -113,10 +115,12 @@ export function changeOf(dated: Dated, row: Row, kept: Kept): string | null {
   if (before === undefined) return `${name}: added`;
   const changed = dated.columns.filter((column) => before[column.name] !== row[column.name]);
   if (changed.length === 0) return null;
-  const said = (value: string | number | null | undefined) => (value == null ? 'not said' : `"${value}"`);
-  const parts = changed.map(
-    ({ heading, name }) => `${heading} was ${said(before[name])}, is ${said(row[name])}`,
-  );
+  const said = (value: Row[string] | undefined, { show = String }: Column) =>
+    value == null ? 'not said' : `"${show(value)}"`;
+  const parts = changed.map((column) => {
+    const { heading, name } = column;
+    return `${heading} was ${said(before[name], column)}, is ${said(row[name], column)}`;
+  });
   return `${name}: ${parts.join('; ')}`;
 }
 

@@ -1,5 +1,6 @@
 /** Reading the tables that a commissioner edits in a spreadsheet. Nothing here touches a database. */
 import { CsvError, parse } from 'csv-parse/sync';
+import { moneyOf, penceOfDecimal } from '../platform/money.ts';
 
 export interface Column {
   /** As it stands in the first line. */
@@ -9,6 +10,8 @@ export interface Column {
   required?: true;
   /** The value, or undefined where the text is not one. */
   read: (text: string) => string | number | undefined;
+  /** The value as the table has it, where that is not how it is kept. */
+  show?: (value: string | number) => string;
   /** What `read` takes, in words. */
   expected: string;
 }
@@ -88,6 +91,20 @@ export const wholeNumber = (heading: string, name: string, [least, most]: [numbe
     return number >= least && number <= most ? number : undefined;
   },
   expected: `a whole number from ${least} to ${most}, in digits`,
+});
+
+/** An amount such as `2500` or `2,500.00`, kept as pence. */
+export const pounds = (heading: string, name: string): Column => ({
+  heading,
+  name,
+  read: (given) => {
+    const plain = given
+      .replace(/^£/, '')
+      .replace(/^(\d{1,3}(?:,\d{3})+)(?=\.|$)/, (whole) => whole.replaceAll(',', ''));
+    return /^\d{1,9}(\.\d{1,2})?$/.test(plain) ? Number(penceOfDecimal(plain)) : undefined;
+  },
+  show: (pence) => moneyOf(BigInt(pence)).amount,
+  expected: 'an amount in pounds such as 2500.00',
 });
 
 /** One of the values of an enum, in any case, its words apart or joined: `Four-weekly`. */

@@ -1,5 +1,5 @@
 /** How commissioners' policies, and what organisations may do, are read. */
-import { column, many, one, organisation, plainView, type Views } from '../read/view.ts';
+import { column, many, money, one, organisation, plainView, type Views } from '../read/view.ts';
 import { policyRows } from './policy.ts';
 
 export const commissionerViews: Views = {
@@ -44,6 +44,8 @@ export const commissionerViews: Views = {
     firstReviewWeeks: column('first_review_weeks'),
     reviewMaxMonths: column('review_max_months'),
     recordRetentionYears: column('record_retention_years'),
+    approvalThreshold: money('approval_threshold_pence'),
+    accountCoolingOffDays: column('account_cooling_off_days'),
     exclusionListId: column('exclusion_list_id'),
     exclusions: many(
       'Exclusion',

@@ -2,7 +2,7 @@
 import type { EvidenceKind, SpendState } from '../generated/prisma/enums.ts';
 import { personPrefix } from '../person/view.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
-import { spendPrefix } from '../spending/prefix.ts';
+import { evidencePrefix, spendPrefix } from '../spending/prefix.ts';
 import { type Command, type CommandContext, UserFault } from '../write/command.ts';
 import {
   actingOrganisation,
@@ -14,7 +14,6 @@ import {
 } from '../write/subject.ts';
 import { endings, hasKnownEnding } from './type.ts';
 import { uploadForMs, uploadPrefix } from './upload.ts';
-import { evidencePrefix } from './view.ts';
 
 interface RequestInput {
   idempotencyKey: string;

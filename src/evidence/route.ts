@@ -9,8 +9,8 @@ import type { Audit } from '../audit/store.ts';
 import { londonDay } from '../platform/day.ts';
 import { Fault } from '../platform/fault.ts';
 import { uuidOf } from '../platform/id.ts';
+import { evidencePrefix } from '../spending/prefix.ts';
 import { takeUpload, type UploadTools } from './upload.ts';
-import { evidencePrefix } from './view.ts';
 
 export interface EvidenceRoutes extends UploadTools {
   signIn: SignIn;

@@ -19,6 +19,8 @@ const allowed: Record<string, string[]> = {
   docx: [`${office}.wordprocessingml.document`],
   xlsx: [`${office}.spreadsheetml.sheet`],
   csv: ['text/csv'],
+  // Statements of banks in camt.053; with no declaration at its head it is text like any other.
+  xml: ['application/xml', 'text/xml'],
   txt: ['text/plain'],
 };
 

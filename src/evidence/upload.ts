@@ -12,8 +12,8 @@ import { type Sql, transaction } from '../platform/database.ts';
 import { Fault } from '../platform/fault.ts';
 import type { Arrived, Files } from '../platform/file.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
+import { evidencePrefix } from '../spending/prefix.ts';
 import { mediaTypeOf } from './type.ts';
-import { evidencePrefix } from './view.ts';
 
 export const uploadPrefix = 'upl';
 
@@ -85,8 +85,8 @@ export async function takeUpload(
   { url, body, requestId }: { url: URL; body: Readable; requestId: string },
 ): Promise<{ evidenceId: string; alreadyKept: boolean }> {
   const { pool, files, now } = tools;
-  const { id, role, organisation } = await readUrl(files, url);
-  const ticket = await claim(tools, id);
+  const { id, expiresAt, role, organisation } = await readUrl(files, url);
+  const ticket = await claim(tools, { id, expiresAt });
   const asker = { subject: ticket.subject, role, organisation };
   const event = (outcome: AuditEvent['outcome'], reason?: string): AuditEvent => ({
     at: now(),
@@ -102,6 +102,7 @@ export async function takeUpload(
   try {
     arrived = await files.receive(body, { maxBytes: maxFileBytes, tooLarge });
     const checked = await check(files, arrived, ticket.file_name);
+    await note(pool, id, arrived.hash);
     await files.keep(arrived);
     const kept = await transaction(pool, async (sql) => {
       const evidence = await record(sql, { id, ticket, asker, arrived: arrived!, ...checked, at: now() });
@@ -119,13 +120,29 @@ export async function takeUpload(
   }
 }
 
+/** SQL: nobody else keeps or removes content of this hash until the transaction ends. */
+export const lockContent = (hash: string) =>
+  `pg_advisory_xact_lock(hashtextextended(encode(${hash}, 'hex'), 0))`;
+
+/**
+ * Notes what is about to be kept, so that it is found again if the process dies before its evidence is recorded. Whoever
+ * removes such content has done so before, or sees this note.
+ */
+async function note(pool: pg.Pool, id: string, hash: Buffer): Promise<void> {
+  await pool.query(
+    `with locked as (select ${lockContent('$2::bytea')})
+     update evidence_upload set hash = $2 from locked where id = $1`,
+    [id, hash],
+  );
+}
+
 const tooLarge = new Fault('EVIDENCE_TOO_LARGE', `The file is larger than ${maxFileBytes / 2 ** 20} MB.`);
 
 /**
  * Marks the ticket as used before the file is read: of two at once one gets it, and no connection is held while a file
  * comes in slowly. Who fails gives it back; a process that dies in between does not, and a new one must be asked for.
  */
-async function claim({ pool, now }: UploadTools, id: string): Promise<Ticket> {
+async function claim({ pool, now }: UploadTools, { id, expiresAt }: Upload): Promise<Ticket> {
   const at = now().toISOString();
   const { rows } = await pool.query<Ticket>(
     `update evidence_upload set used_at = $2 where id = $1 and used_at is null and expires_at > $2
@@ -134,8 +151,9 @@ async function claim({ pool, now }: UploadTools, id: string): Promise<Ticket> {
   );
   if (rows[0] !== undefined) return rows[0];
   const known = await pool.query('select used_at from evidence_upload where id = $1', [id]);
-  if (known.rows.length === 0) throw notValid();
-  if (known.rows[0].used_at !== null) {
+  // The night removes what was not used in time.
+  if (known.rows.length === 0 && expiresAt > now()) throw notValid();
+  if (known.rows.length > 0 && known.rows[0].used_at !== null) {
     throw new Fault(
       'UPLOAD_USED',
       'A file came to this address before, or is coming. Ask for a new upload for another.',

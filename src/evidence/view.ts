@@ -6,15 +6,15 @@ import {
   instant,
   latestFirst,
   many,
+  one,
   organisation,
   personView,
   plainView,
   type Views,
   value,
 } from '../read/view.ts';
+import { evidencePrefix } from '../spending/prefix.ts';
 import { payrollWords, rules } from './rules.ts';
-
-export const evidencePrefix = 'evd';
 
 /** SQL: which kind of document satisfies which requirement, and for spends of which nature. */
 const satisfying = rules
@@ -72,9 +72,17 @@ const ofSpend: Field = many(
     where u.spend_id = ${parent}.id and u.person_id = ${parent}.person_id order by e.recorded_at, e.id`,
 );
 
+/** The document that a statement was read from. */
+const readFrom: Field = one(
+  'Evidence',
+  ({ parent }) =>
+    `select * from evidence where id = ${parent}.evidence_id and person_id = ${parent}.person_id`,
+);
+
 export const evidenceViews: Views = {
   Person: { fields: { evidence: ofPerson } },
   Spend: { fields: { evidence: ofSpend } },
+  BankStatement: { fields: { evidence: readFrom } },
   Evidence: personView(
     {
       kind: column('kind'),

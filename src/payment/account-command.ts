@@ -1,14 +1,14 @@
 /** Where a portion's money is paid: asked for by one person, approved by another, and not at once. */
 
-import { isSameHuman, signatureOf } from '../access/signature.ts';
 import { budgetPrefix } from '../budget/view.ts';
 import { portionPrefix } from '../plan/view.ts';
 import { addDays, dayOf } from '../platform/day.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type Command, type CommandContext, Refused, UserFault } from '../write/command.ts';
+import { isSameHuman } from '../write/human.ts';
 import { announce, isVisible, lockVisible, notFound, textOf } from '../write/subject.ts';
 import { coolingOffDays } from './approval.ts';
-import { budgetOf, managementOf, payersOf } from './facts.ts';
+import { budgetOf, coolingOffSaid, managementOf, payersOf } from './facts.ts';
 import { paymentChanged } from './store.ts';
 import { expectPayer, lockSchedules, payeeAccountPrefix } from './subject.ts';
 
@@ -68,8 +68,9 @@ export const setPayeeAccountCommand: Command<SetInput, Result> = {
         personId,
         ...place,
         ...accountOf(input),
-        usableFrom: new Date(addDays(today, coolingOffDays)),
-        createdBy: signatureOf(viewer),
+        usableFrom: new Date(addDays(today, coolingOffDays(await coolingOffSaid(tx, budgetId!, today)))),
+        createdBy: viewer.subject,
+        createdByName: viewer.name,
       },
     });
     await announce(context, paymentChanged, [personId]);
@@ -99,7 +100,7 @@ export const approvePayeeAccountCommand: Command<{ idempotencyKey: string; accou
       new Refused([new UserFault(code, message, 'accountId')], result);
     if (account.approvedBy !== null || account.endedAt !== null)
       throw refuse('WRONG_STAGE', 'The account waits for no approval.');
-    if (isSameHuman(account.createdBy, signatureOf(viewer)))
+    if (isSameHuman({ subject: account.createdBy, name: account.createdByName }, viewer))
       throw refuse('SECOND_PERSON_NEEDED', 'You asked for this account: somebody else must approve it.');
     const usableFrom = dayOf(account.usableFrom);
     if (today < usableFrom)
@@ -110,7 +111,7 @@ export const approvePayeeAccountCommand: Command<{ idempotencyKey: string; accou
     });
     await tx.payeeAccount.updateMany({
       where: { id: account.id },
-      data: { approvedBy: signatureOf(viewer) },
+      data: { approvedBy: viewer.subject },
     });
     // Who approved a payment approved it to the account before.
     await tx.$executeRawUnsafe(

@@ -1,7 +1,7 @@
 /** Letting payments go, or holding them back, before they are sent. */
-import { isSameHuman, signatureOf } from '../access/signature.ts';
 import { idOf } from '../platform/id.ts';
 import { type Command, Refused, UserFault } from '../write/command.ts';
+import { isSameHuman } from '../write/human.ts';
 import { announce, expectVersion, reasonOf, stale } from '../write/subject.ts';
 import { paymentChanged } from './store.ts';
 import {
@@ -53,7 +53,7 @@ export const approvePaymentsCommand: Command<
         faults.push(
           new UserFault('WRONG_STAGE', `The payment is ${one.status}: only a draft is approved.`, `${at}.id`),
         );
-      else if (isSameHuman(one.createdBy, signatureOf(viewer)))
+      else if (isSameHuman({ subject: one.createdBy, name: one.createdByName }, viewer))
         faults.push(
           new UserFault(
             'SECOND_PERSON_NEEDED',
@@ -69,7 +69,7 @@ export const approvePaymentsCommand: Command<
       where: { id: { in: ids } },
       data: {
         status: 'APPROVED',
-        approvedBy: signatureOf(viewer),
+        approvedBy: viewer.subject,
         approvedAt: now,
         version: { increment: 1 },
       },

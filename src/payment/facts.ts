@@ -1,5 +1,6 @@
 /** What schedules need to know of budgets, funders and policies, in a command's transaction. */
 
+import { policyRows } from '../commissioner/policy.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
 import type { BudgetStatus, FundingSource, Management } from '../generated/prisma/enums.ts';
 import { dayOf, holdsOn } from '../platform/day.ts';
@@ -71,4 +72,17 @@ export async function fundersOf(
 export async function payersOf(tx: Tx, budgetId: string): Promise<string[]> {
   const lines = await tx.fundingLine.findMany({ where: { budgetId }, select: { organisationId: true } });
   return lines.flatMap(({ organisationId }) => (organisationId === null ? [] : [organisationId]));
+}
+
+/** How long a new account cools off, by the policy of each that gives money to the budget on a day. */
+export async function coolingOffSaid(tx: Tx, budgetId: string, day: string): Promise<(number | null)[]> {
+  const rows = await tx.$queryRawUnsafe<{ days: number | null }[]>(
+    `select p.account_cooling_off_days as days
+       from funding_line f
+       left join lateral (${policyRows('f.organisation_id', 'f.source', '$2::date')}) p on true
+      where f.budget_id = $1::uuid and f.organisation_id is not null and ${holdsOn('f', '$2::date')}`,
+    budgetId,
+    day,
+  );
+  return rows.map(({ days }) => days);
 }

@@ -34,7 +34,8 @@ interface SetInput {
 type Result = { scheduleId: string };
 
 const ownMoney: FundingSource[] = ['CLIENT_CONTRIBUTION', 'CLIENT_TOP_UP'];
-const advanceDaysMax = 60;
+/** As far as a policy can say. */
+const advanceDaysMax = 366;
 
 /**
  * NHS money is never charged for, and neither is money from which nobody can tell the NHS's part: a contribution stands

@@ -53,11 +53,14 @@ export interface Reach {
 /**
  * What is to be written so that each period within reach is instructed to its price, and the day up to which periods
  * are then raised; `complete` when no period is left to raise.
+ *
+ * @param approvalThresholdPence what the payer lets go without a second person; null where it lets nothing
  */
 export function settle(
   terms: Terms,
   instructed: Instructed[],
   { dueBy, covering, raisedTo, since }: Reach,
+  approvalThresholdPence: bigint | null,
 ): { wanted: Wanted[]; raisedTo: string | null; complete: boolean } {
   const byPeriod = new Map<string, Instructed[]>();
   for (const one of instructed) {
@@ -78,13 +81,18 @@ export function settle(
       break;
     }
     if (raised === null || period.to > raised) raised = period.to;
-    const next = difference(terms, period, before);
+    const next = difference(terms, period, before, approvalThresholdPence);
     if (next !== null) wanted.push(next);
   }
   return { wanted, raisedTo: raised, complete };
 }
 
-function difference(terms: Terms, period: Period, before: Instructed[]): Wanted | null {
+function difference(
+  terms: Terms,
+  period: Period,
+  before: Instructed[],
+  approvalThresholdPence: bigint | null,
+): Wanted | null {
   const price = priceOf(terms, period);
   const waiting = before.find(({ status }) => unsent(status));
   const standing = before.filter((instruction) => instruction !== waiting && !dead(instruction.status));
@@ -112,7 +120,9 @@ function difference(terms: Terms, period: Period, before: Instructed[]): Wanted 
     const status: InstructionStatus =
       waiting.status === 'HELD'
         ? 'HELD'
-        : waiting.status === 'APPROVED' && waiting.approvedBy === null && isWithinThreshold(size)
+        : waiting.status === 'APPROVED' &&
+            waiting.approvedBy === null &&
+            isWithinThreshold(size, approvalThresholdPence)
           ? 'APPROVED'
           : 'DRAFT';
     return { ...same, id: waiting.id, period: paidFor, pricing: waiting.pricing, status };
@@ -125,6 +135,6 @@ function difference(terms: Terms, period: Period, before: Instructed[]): Wanted 
     id: null,
     period: paidFor,
     pricing: Math.max(0, ...before.map((one) => one.pricing)) + 1,
-    status: isWithinThreshold(size) && !wasUndone ? 'APPROVED' : 'DRAFT',
+    status: isWithinThreshold(size, approvalThresholdPence) && !wasUndone ? 'APPROVED' : 'DRAFT',
   };
 }

@@ -2,6 +2,8 @@
  * Raises what is due: for a batch of schedules at once, a few statements whatever their number. A schedule's row is
  * locked while its instructions are made, so that a command and the daily job never make the same one twice.
  */
+
+import { policyRows } from '../commissioner/policy.ts';
 import type {
   BudgetStatus,
   GrossOrNet,
@@ -12,6 +14,7 @@ import type {
   ScheduleStatus,
 } from '../generated/prisma/enums.ts';
 import { addDays } from '../platform/day.ts';
+import type { Human } from '../write/human.ts';
 import { dayAfterDeath, earliest, type Terms } from './rules.ts';
 import { type Instructed, settle, type Wanted } from './settle.ts';
 
@@ -41,6 +44,9 @@ interface ScheduleFacts {
   budgetStatus: BudgetStatus;
   budgetTo: string | null;
   setBy: string | null;
+  setByName: string | null;
+  /** Pence up to which its funder's policy lets a payment go without a second person; null where it says nothing. */
+  threshold: string | null;
   rates: [from: string, pence: string, contributionPence: string][];
   instructions: [
     id: string,
@@ -59,14 +65,19 @@ const ended = `least(s.valid_to, b.valid_to, p.death_date + 1, s.suspended_from)
 /** Days in a period at most, and some. */
 const longest = 100;
 
+// One policy for each funder and source of the batch, as it is on the day.
 const load = `
+with payer as materialized (
+  select f.organisation_id, f.source, p.approval_threshold_pence as threshold
+    from (select distinct organisation_id, source from payment_schedule where id = any($1::uuid[])) f
+    left join lateral (${policyRows('f.organisation_id', 'f.source', '$3::date')}) p on true)
 select json_build_object(
          'id', s.id, 'personId', s.person_id, 'organisationId', s.organisation_id, 'frequency', s.frequency,
          'payWhen', s.pay_when, 'inAdvanceDays', s.in_advance_days, 'grossOrNet', s.gross_or_net, 'status', s.status,
          'from', s.valid_from, 'to', s.valid_to, 'suspendedFrom', s.suspended_from, 'raisedTo', s.raised_to,
          'deathDate', p.death_date, 'budgetStatus', b.status, 'budgetTo', b.valid_to,
-         'setBy', (select i.created_by from payment_instruction i where i.schedule_id = s.id
-                    order by i.period_from desc, i.pricing desc limit 1),
+         'setBy', l.created_by, 'setByName', l.created_by_name,
+         'threshold', (select threshold::text from payer where (organisation_id, source) = (s.organisation_id, s.source)),
          'rates', (select json_agg(json_build_array(r.valid_from, r.weekly_pence::text, r.contribution_pence::text))
                      from schedule_rate r where r.schedule_id = s.id and r.person_id = s.person_id),
          'instructions', (
@@ -76,25 +87,27 @@ select json_build_object(
   from payment_schedule s
   join person p on p.id = s.person_id
   join budget b on b.id = s.budget_id and b.person_id = s.person_id
+  left join lateral (select i.created_by, i.created_by_name from payment_instruction i where i.schedule_id = s.id
+                      order by i.period_from desc, i.pricing desc limit 1) l on true
  where s.id = any($1::uuid[])`;
 
 const insert = `
 insert into payment_instruction (schedule_id, person_id, organisation_id, period_from, period_to, effect, pricing, pence,
-                                 contribution_pence, due_on, status, created_by, approved_at)
+                                 contribution_pence, due_on, status, created_by, created_by_name, approved_at)
 select r.schedule, r.person, r.organisation, r."from", r."to", r.effect, r.pricing, r.pence, r.contribution, r.due,
-       r.status, r."setBy", case when r.status = 'APPROVED' then $2::timestamptz end
+       r.status, r."setBy", r."setByName", case when r.status = 'APPROVED' then $2::timestamptz end
   from json_to_recordset($1::json) as r(schedule uuid, person uuid, organisation uuid, "from" date, "to" date,
          effect instruction_effect, pricing int, pence bigint, contribution bigint, due date,
-         status instruction_status, "setBy" text)
+         status instruction_status, "setBy" text, "setByName" text)
 on conflict (schedule_id, period_from, pricing) do nothing`;
 
 const amend = `
 update payment_instruction i
    set period_to = r."to", effect = r.effect, pence = r.pence, contribution_pence = r.contribution, due_on = r.due,
-       status = r.status, created_by = r."setBy", approved_by = null,
+       status = r.status, created_by = r."setBy", created_by_name = r."setByName", approved_by = null,
        approved_at = case when r.status = 'APPROVED' then $2::timestamptz end, version = i.version + 1
   from json_to_recordset($1::json) as r(id uuid, person uuid, "to" date, effect instruction_effect, pence bigint,
-         contribution bigint, due date, status instruction_status, "setBy" text)
+         contribution bigint, due date, status instruction_status, "setBy" text, "setByName" text)
  where i.id = r.id and i.person_id = r.person and i.status in ('DRAFT', 'APPROVED', 'HELD')`;
 
 // A command has counted its change already.
@@ -112,7 +125,7 @@ interface Raising {
   today: string;
   now: Date;
   /** Who caused it; null for the job, which acts for whoever set the schedule last. */
-  setBy: string | null;
+  setBy: Human | null;
   /** Raises the periods up to the one with this day too, whenever they are due. */
   covering?: string;
 }
@@ -122,8 +135,8 @@ interface Raising {
  * were written. A command looks at every period; the job at new ones, and at those which an end cuts short.
  */
 export async function raise(ask: Ask, scheduleIds: string[], raising: Raising): Promise<number> {
-  const { now, setBy } = raising;
-  const loaded = await ask(load, [scheduleIds, setBy !== null]);
+  const { now, today, setBy } = raising;
+  const loaded = await ask(load, [scheduleIds, setBy !== null, today]);
   const added: unknown[] = [];
   const amended: unknown[] = [];
   const kept: unknown[] = [];
@@ -131,7 +144,7 @@ export async function raise(ask: Ask, scheduleIds: string[], raising: Raising): 
   for (const { row } of loaded) {
     const facts = JSON.parse(row) as ScheduleFacts;
     const { wanted, raisedTo, status, to } = settled(facts, raising);
-    const by = setBy ?? facts.setBy ?? 'tandem';
+    const by = setBy ?? { subject: facts.setBy ?? 'tandem', name: facts.setByName };
     for (const one of wanted) (one.id === null ? added : amended).push(rowOf(facts, one, by));
     if (raisedTo !== facts.raisedTo || status !== facts.status || to !== facts.to)
       kept.push({ id: facts.id, person: facts.personId, raisedTo, status, to });
@@ -146,7 +159,7 @@ export async function raise(ask: Ask, scheduleIds: string[], raising: Raising): 
   return added.length + amended.length;
 }
 
-const rowOf = (facts: ScheduleFacts, one: Wanted, setBy: string) => ({
+const rowOf = (facts: ScheduleFacts, one: Wanted, setBy: Human) => ({
   id: one.id,
   schedule: facts.id,
   person: facts.personId,
@@ -159,7 +172,8 @@ const rowOf = (facts: ScheduleFacts, one: Wanted, setBy: string) => ({
   contribution: String(one.contributionPence),
   due: one.dueOn,
   status: one.status,
-  setBy,
+  setBy: setBy.subject,
+  setByName: setBy.name,
 });
 
 function settled(facts: ScheduleFacts, { today, setBy, covering }: Raising) {
@@ -168,12 +182,15 @@ function settled(facts: ScheduleFacts, { today, setBy, covering }: Raising) {
   // Nothing new is raised before the money is released, or while the budget is held; what was due before its end is.
   const mayRaise = facts.budgetStatus === 'ACTIVE' || facts.budgetStatus === 'ENDED';
   const next = facts.raisedTo === null ? facts.from : addDays(facts.raisedTo, 1);
-  const { wanted, raisedTo, complete } = settle(terms, facts.instructions.map(instructedOf), {
+  const threshold = facts.threshold === null ? null : BigInt(facts.threshold);
+  const reach = {
     dueBy: mayRaise ? addDays(today, raiseAheadDays) : '0001-01-01',
     ...(covering === undefined || !mayRaise ? {} : { covering }),
     raisedTo: facts.raisedTo,
     ...(setBy === null ? { since: earliest([terms.end, next])! } : {}),
-  });
+  };
+  const instructed = facts.instructions.map(instructedOf);
+  const { wanted, raisedTo, complete } = settle(terms, instructed, reach, threshold);
   const isOver =
     complete && (overOn === null ? facts.frequency === 'ONE_OFF' && facts.from <= today : overOn <= today);
   return { wanted, raisedTo, status: isOver ? 'ENDED' : facts.status, to: shortened(facts) };
@@ -189,7 +206,7 @@ function shortened({ from, to, deathDate }: ScheduleFacts): string | null {
 
 type Termed = Omit<
   ScheduleFacts,
-  'instructions' | 'setBy' | 'id' | 'personId' | 'organisationId' | 'raisedTo'
+  'instructions' | 'setBy' | 'setByName' | 'threshold' | 'id' | 'personId' | 'organisationId' | 'raisedTo'
 >;
 
 export const termsOf = (facts: Termed): Terms => ({

@@ -1,6 +1,5 @@
 /** What the commands of payments ask first: whose schedule or payment is it, and who pays. */
 
-import { signatureOf } from '../access/signature.ts';
 import { addDays, dayOf } from '../platform/day.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type CommandContext, Refused, UserFault } from '../write/command.ts';
@@ -91,7 +90,7 @@ export async function raiseFor(
   await raise(askIn(context), scheduleIds, {
     today,
     now,
-    setBy: signatureOf(viewer),
+    setBy: viewer,
     ...(covering === undefined ? {} : { covering }),
   });
 }

@@ -55,6 +55,8 @@ export interface Files {
   scanner: Scanner | null;
   /** Keeps what has arrived; of the same content there is one copy. @throws Fault FILE_STORE_UNAVAILABLE */
   keep(arrived: Arrived): Promise<void>;
+  /** Removes content that nothing is about; there may be none. @throws Fault FILE_STORE_UNAVAILABLE */
+  remove(hash: Buffer): Promise<void>;
   /** The content. @throws Fault FILE_STORE_UNAVAILABLE, also where it is not there whole */
   read(hash: Buffer, size: number): Promise<Readable>;
 }
@@ -136,6 +138,14 @@ export function openFiles({ folder, s3, clamd, secret }: FilesSettings): Files {
         if (await isKept(at, arrived.size)) return;
         await put(arrived, at);
         if (!(await isKept(at, arrived.size))) throw new Error('what was kept is not whole');
+      } catch (cause) {
+        throw unavailable(cause);
+      }
+    },
+    async remove(hash) {
+      const at = keyOf(hash);
+      try {
+        if (await disk.exists(at)) await disk.delete(at);
       } catch (cause) {
         throw unavailable(cause);
       }

@@ -1,11 +1,11 @@
 /** Sending, querying, answering and accepting a financial return. */
 
-import { isSameHuman, signatureOf } from '../access/signature.ts';
 import { transferPrefix } from '../ledger/view.ts';
 import { dayOf } from '../platform/day.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { mustAnswerFor } from '../surplus/subject.ts';
 import { type Command, Refused, UserFault } from '../write/command.ts';
+import { isSameHuman } from '../write/human.ts';
 import { expectVersion, notFound, textOf } from '../write/subject.ts';
 import { lockReturn, mustBe, ownPlace, type Result, resultOf, settle } from './subject.ts';
 import { queryPrefix, returnPrefix } from './view.ts';
@@ -40,10 +40,11 @@ export const sendReturnCommand: Command<Versioned, Result> = {
       personId,
     );
     await tx.$executeRawUnsafe(
-      'update financial_return set sent_at = clock_timestamp(), sent_by = $3 where id = $1::uuid and person_id = $2::uuid',
+      'update financial_return set sent_at = clock_timestamp(), sent_by = $3, sent_by_name = $4 where id = $1::uuid and person_id = $2::uuid',
       id,
       personId,
-      signatureOf(viewer),
+      viewer.subject,
+      viewer.name,
     );
     await settle(context, { ...theReturn, status: 'SENT' });
     return { result: shown, personIds: [personId] };
@@ -80,7 +81,7 @@ export const queryReturnLineCommand: Command<
         organisationId,
         transferId,
         text,
-        askedBy: signatureOf(viewer),
+        askedBy: viewer.subject,
         askedAt: now,
       },
     });
@@ -112,7 +113,7 @@ export const answerReturnQueryCommand: Command<
     const answer = textOf(input.answer, 'answer');
     await tx.returnQuery.update({
       where: { id_personId: { id: queryId!, personId } },
-      data: { answer, answeredBy: signatureOf(viewer), answeredAt: now },
+      data: { answer, answeredBy: viewer.subject, answeredAt: now },
     });
     await settle(context, theReturn);
     return { result, personIds: [personId] };
@@ -133,7 +134,7 @@ export const acceptReturnCommand: Command<Versioned, Result> = {
       const message = 'Your organisation has accepted this return.';
       throw new Refused([new UserFault('WRONG_STAGE', message, 'returnId')], shown);
     }
-    if (isSameHuman(theReturn.sentBy ?? '', signatureOf(viewer))) {
+    if (isSameHuman({ subject: theReturn.sentBy ?? '', name: theReturn.sentByName }, viewer)) {
       const message = 'You sent it. Somebody else must accept it.';
       throw new UserFault('SECOND_PERSON_NEEDED', message, 'returnId');
     }
@@ -143,7 +144,7 @@ export const acceptReturnCommand: Command<Versioned, Result> = {
     }
     await tx.returnReceiver.update({
       where: { returnId_personId_organisationId: { returnId, personId, organisationId } },
-      data: { acceptedAt: now, acceptedBy: signatureOf(viewer) },
+      data: { acceptedAt: now, acceptedBy: viewer.subject },
     });
     await settle(context, theReturn);
     return { result: shown, personIds: [personId] };

@@ -1,9 +1,9 @@
 /** What was bought with the money of a budget: recording it, setting it right, and deciding about it. */
 
-import { isSameHuman, signatureOf } from '../access/signature.ts';
 import { budgetPrefix } from '../budget/view.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type Command, type CommandContext, Refused, UserFault } from '../write/command.ts';
+import { isSameHuman } from '../write/human.ts';
 import { announce, expectVersion, lockVisible, type MoneyGiven, reasonOf, textOf } from '../write/subject.ts';
 import { setAsideFor } from './commitment.ts';
 import { amountOf, lineOf, portionIn } from './input.ts';
@@ -241,7 +241,7 @@ export const refundSpendCommand: Command<OfSpend & { amount: MoneyGiven; on: str
 async function decideOn(context: CommandContext, input: OfSpend) {
   const { spend } = await openSpend(context, input, ['NEEDS_LOOK']);
   await mustFund(context, spend, 'spendId');
-  if (!isSameHuman(spend.recordedBy, signatureOf(context.viewer))) return spend;
+  if (!isSameHuman({ subject: spend.recordedBy, name: spend.recordedByName }, context.viewer)) return spend;
   throw new UserFault('NOT_YOURS', 'You recorded this: somebody else must decide about it.', 'spendId');
 }
 

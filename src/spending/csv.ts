@@ -1,5 +1,7 @@
 /** Reading a statement that a bank or a card's website gives as CSV. Whoever sends it says which column is what. */
-import { CsvError, parse } from 'csv-parse/sync';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { CsvError, parse } from 'csv-parse';
 import { penceOfDecimal } from '../platform/money.ts';
 import {
   countProblem,
@@ -71,51 +73,64 @@ interface Row extends StatementLine {
 
 const refuse = (...problems: Problem[]): Reading => ({ statement: null, problems });
 
+interface CsvRow {
+  record: string[];
+  info: { lines: number };
+}
+
+/** What stops the reading of a file, whatever else there is in it. */
+class Stop extends Error {
+  readonly problem: Problem;
+  constructor(problem: Problem) {
+    super(problem.code);
+    this.problem = problem;
+  }
+}
+
 /**
+ * Reads a file as it comes: what is kept of it are its lines, of which there is a limit.
+ *
+ * @param content the text, whole or in pieces; what it fails with, this fails with
  * @param given what opened and closed the statement, where the file itself does not say it
  */
-export function readCsv(
-  content: string,
+export async function readCsv(
+  content: string | AsyncIterable<string>,
   mapping: CsvMapping,
   given: { openingPence: bigint | null; closingPence: bigint | null },
   today: string,
-): Reading {
-  let records: { record: string[]; info: { lines: number } }[];
+): Promise<Reading> {
+  const problems: Problem[] = [];
+  const rows: Row[] = [];
+  let headings: string[] | null = null;
+  const parser = parse({
+    bom: true,
+    delimiter: mapping.delimiter,
+    info: true,
+    trim: true,
+    relax_column_count: true,
+    skip_records_with_empty_values: true,
+    max_record_size: 20_000,
+  });
   try {
-    records = parse(content, {
-      bom: true,
-      delimiter: mapping.delimiter,
-      info: true,
-      trim: true,
-      relax_column_count: true,
-      skip_records_with_empty_values: true,
-      max_record_size: 20_000,
-    }) as unknown as typeof records;
+    await pipeline(Readable.from(content), parser, async (records: AsyncIterable<CsvRow>) => {
+      for await (const { record, info } of records) {
+        if (headings === null) {
+          headings = headingsOf(record, mapping);
+          continue;
+        }
+        const tooMany = countProblem(rows.length + 1);
+        if (tooMany !== null) throw new Stop(tooMany);
+        const at = { at: info.lines, today, problems, tooLong: record.length > headings.length };
+        rows.push(rowOf(cellsOf(headings, record), mapping, at));
+      }
+      // A file with nothing in it has no headings either.
+      headings ??= headingsOf([], mapping);
+    });
   } catch (error) {
+    if (error instanceof Stop) return refuse(error.problem);
     if (!(error instanceof CsvError)) throw error;
     return refuse(invalid(`Line ${error.lines}: quotation marks do not match, or the line is too long.`));
   }
-  const [head, ...body] = records;
-  const headings = (head?.record ?? []).map(plain);
-  const unknown = columnsOf(mapping).filter((name) => headings.filter((h) => h === plain(name)).length !== 1);
-  if (unknown.length > 0) {
-    const columns = unknown.map((name) => `"${name}"`).join(', ');
-    return refuse(invalid(`Line 1: there must be one column of each name. Not so: ${columns}.`));
-  }
-  const tooMany = countProblem(body.length);
-  if (tooMany !== null) return refuse(tooMany);
-
-  const problems: Problem[] = [];
-  const rows = body.map(({ record, info }) => {
-    const cell = (name: string | null | undefined) =>
-      name == null ? '' : (record[headings.indexOf(plain(name))] ?? '');
-    return rowOf(cell, mapping, {
-      at: info.lines,
-      today,
-      problems,
-      tooLong: record.length > headings.length,
-    });
-  });
   // Some list the latest first; the balances run the other way then.
   if (rows.length > 1 && rows[0]!.bookedOn > rows.at(-1)!.bookedOn) rows.reverse();
   problems.push(...repeatedRefs(rows));
@@ -126,6 +141,17 @@ export function readCsv(
   const lines = rows.map(({ balancePence: _, ...line }) => line);
   return { statement: { lines, openingPence, closingPence, account: null }, problems: [] };
 }
+
+function headingsOf(record: string[], mapping: CsvMapping): string[] {
+  const headings = record.map(plain);
+  const unknown = columnsOf(mapping).filter((name) => headings.filter((h) => h === plain(name)).length !== 1);
+  if (unknown.length === 0) return headings;
+  const columns = unknown.map((name) => `"${name}"`).join(', ');
+  throw new Stop(invalid(`Line 1: there must be one column of each name. Not so: ${columns}.`));
+}
+
+const cellsOf = (headings: string[], record: string[]) => (name: string | null | undefined) =>
+  name == null ? '' : (record[headings.indexOf(plain(name))] ?? '');
 
 /** Headings are told apart by their words alone. */
 const plain = (heading: string) => heading.trim().toLowerCase().replace(/\s+/g, ' ');
@@ -138,6 +164,7 @@ function rowOf(
   mapping: CsvMapping,
   { at, today, problems, tooLong }: { at: number; today: string; problems: Problem[]; tooLong: boolean },
 ): Row {
+  const before = problems.length;
   const find = (message: string) => problems.push(invalid(`Line ${at}: ${message}`));
   if (tooLong)
     find('there are more fields than headings. A text with the delimiter in it stands in quotation marks.');
@@ -158,9 +185,7 @@ function rowOf(
   const moneyOut = amount(mapping.moneyOut, false);
   const pence = mapping.amount == null ? moneyIn - moneyOut : amount(mapping.amount, true);
   if (moneyIn !== 0n && moneyOut !== 0n) find('money came in and went out in one line.');
-  else if (pence === 0n && !problems.some(({ message }) => message.startsWith(`Line ${at}:`))) {
-    find('no money moved.');
-  }
+  else if (pence === 0n && problems.length === before) find('no money moved.');
   return {
     at,
     bookedOn: day ?? '',

@@ -1,5 +1,5 @@
 /** Which line of a statement is which thing that the hub knows of. What is not certain waits for somebody to look. */
-import { daysBetween } from '../platform/day.ts';
+import { addDays, daysBetween } from '../platform/day.ts';
 import type { AgreedLine } from './rules.ts';
 import { allWithin, inCommon, wordsOf } from './word.ts';
 
@@ -29,10 +29,19 @@ export type Match = { kind: 'SPEND' | 'TRANSFER'; id: string } | { kind: 'LINE';
 
 const said = ({ party, reference }: OpenLine) => wordsOf(party, reference);
 
-function mayShow(words: Set<string>, { payee }: Candidate): boolean {
-  if (payee === null) return true;
-  return inCommon(wordsOf(payee), words) > 0;
+/** The words of each text, found once however often they are asked for. */
+function remembered(): (text: string | null) => Set<string> {
+  const known = new Map<string | null, Set<string>>();
+  return (text) => {
+    const words = known.get(text) ?? wordsOf(text);
+    known.set(text, words);
+    return words;
+  };
 }
+
+/** The days on which something may have been that a line of that day shows. */
+const daysAround = (day: string) =>
+  Array.from({ length: 2 * matchWithinDays + 1 }, (_, n) => addDays(day, n - matchWithinDays));
 
 /**
  * For each line what it shows, if that is certain: a spend or transfer of the same amount at most five days away that
@@ -44,20 +53,23 @@ export function matchLines(
   candidates: Candidate[],
   linesOn: (day: string) => AgreedLine[],
 ): Match[] {
-  const byAmount = new Map<bigint, Candidate[]>();
+  const wordsIn = remembered();
+  const keyOf = (pence: bigint, day: string) => `${pence} ${day}`;
+  const byKey = new Map<string, Candidate[]>();
   for (const candidate of candidates) {
-    const same = byAmount.get(candidate.pence);
-    if (same === undefined) byAmount.set(candidate.pence, [candidate]);
+    const key = keyOf(candidate.pence, candidate.on);
+    const same = byKey.get(key);
+    if (same === undefined) byKey.set(key, [candidate]);
     else same.push(candidate);
   }
+  const mayShow = (index: number, { payee }: Candidate) =>
+    payee === null || inCommon(wordsIn(payee), words[index]!) > 0;
   const words = lines.map(said);
   const pairs = lines.flatMap((line, index) =>
-    (byAmount.get(line.pence) ?? []).flatMap((candidate) => {
-      const apart = Math.abs(daysBetween(candidate.on, line.bookedOn));
-      return apart <= matchWithinDays && mayShow(words[index]!, candidate)
-        ? [{ index, candidate, apart }]
-        : [];
-    }),
+    daysAround(line.bookedOn)
+      .flatMap((day) => byKey.get(keyOf(line.pence, day)) ?? [])
+      .filter((candidate) => mayShow(index, candidate))
+      .map((candidate) => ({ index, candidate, apart: Math.abs(daysBetween(candidate.on, line.bookedOn)) })),
   );
   pairs.sort((a, b) => a.apart - b.apart || a.index - b.index || (a.candidate.id < b.candidate.id ? -1 : 1));
   const matches: Match[] = lines.map(() => null);
@@ -71,7 +83,7 @@ export function matchLines(
     const line = lines[index]!;
     if (match !== null || line.pence > 0n) return match;
     const provided = linesOn(line.bookedOn).filter(({ providerName }) =>
-      allWithin(wordsOf(providerName), words[index]!),
+      allWithin(wordsIn(providerName), words[index]!),
     );
     return provided.length === 1 ? { kind: 'LINE', line: provided[0]! } : null;
   });

@@ -3,3 +3,5 @@ export const spendPrefix = 'spd';
 export const commitmentPrefix = 'cmt';
 export const statementPrefix = 'bst';
 export const bankLinePrefix = 'bln';
+/** Of a document of the person, such as a statement that was uploaded. */
+export const evidencePrefix = 'evd';

@@ -1,5 +1,4 @@
 /** Recording what was bought: one purchase or all that a statement brings, decided by the same rules, written at once. */
-import { signatureOf } from '../access/signature.ts';
 import { type Movement, post } from '../ledger/post.ts';
 import { moneyOf } from '../platform/money.ts';
 import type { CommandContext } from '../write/command.ts';
@@ -186,7 +185,8 @@ export async function writeSpends(
       findings: spend.findings.map(findingText),
       clientId: spend.clientId,
       externalRef: spend.externalRef,
-      recordedBy: signatureOf(viewer),
+      recordedBy: viewer.subject,
+      recordedByName: viewer.name,
       bankLineId: spend.bankLineId,
     })),
   });

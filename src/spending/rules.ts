@@ -201,6 +201,12 @@ export interface Share {
 /**
  * What each pot pays: in proportion to what is left in it, by largest remainder, so that the parts add up to the amount
  * and none is overdrawn. No shares where there is not enough.
+ *
+ * So no money is spent first, neither a funder's nor the person's contribution, where nothing says whose money pays: no
+ * line of the plan, or one that all pay. No law or guidance that we know of says an order; this is this project's
+ * decision. It follows the rule for what is over at the end (each source's inflow less the eligible spending on it,
+ * `surplusShares`), so that what is left stays as it was put together, and it never sets the person's contribution against
+ * money of the NHS: each bears its own part alone.
  */
 export function shareOut(pence: bigint, pots: Pot[]): { available: bigint; shares: Share[] | null } {
   const able = pots.filter(({ left }) => left > 0n);

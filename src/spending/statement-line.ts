@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto';
 import { moneyOf } from '../platform/money.ts';
 
-/** Nobody's month is longer, and each is matched and written in one transaction. */
-export const maxLines = 5_000;
+/** Nobody's year is longer, and each file is matched and written in one transaction. */
+export const maxLines = 10_000;
+/** Of a file that comes with the request itself. */
 export const maxBytes = 200 * 1024;
 
 export interface StatementLine {
@@ -54,18 +55,41 @@ export function totalsProblem(
 
 /** Control characters that no statement has: what comes with them is a spreadsheet, an archive or worse. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const notText = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffd]|^PK/;
+const notText = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffd]/;
+
+/** Half of a character: cut off, or never a whole. */
+const halfPair = /\p{Cs}/u;
 
 /** What keeps a file from being read at all. */
 export function fileProblem(content: string): Problem | null {
   if (Buffer.byteLength(content) > maxBytes) {
-    const message = `A statement is ${maxBytes / 1024} kB at most. Send shorter periods one by one.`;
+    const message = `A statement is ${maxBytes / 1024} kB at most in a request. Upload a larger one with requestEvidenceUpload, and name its evidenceId here.`;
     return { code: 'STATEMENT_TOO_LARGE', message };
   }
-  if (notText.test(content)) {
-    return invalid('This is not text. Export the statement as CSV or as camt.053 and send that, unpacked.');
-  }
+  if (notText.test(content) || halfPair.test(content) || content.startsWith('PK')) return isNotText;
   return content.trim() === '' ? invalid('The file is empty.') : null;
+}
+
+const isNotText = invalid(
+  'This is not text in UTF-8. Export the statement as CSV or as camt.053 and send that, unpacked.',
+);
+
+/** A file turned out not to be one of text while it was read. */
+export class NotText extends Error {
+  readonly problem = isNotText;
+}
+
+/** The text of a file as it comes, piece by piece. Fails with NotText. */
+export async function* textOf(file: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf-8');
+  let isFirst = true;
+  const checked = (text: string) => {
+    if (notText.test(text) || (isFirst && text.startsWith('PK'))) throw new NotText();
+    isFirst = isFirst && text === '';
+    return text;
+  };
+  for await (const bytes of file) yield checked(decoder.decode(bytes, { stream: true }));
+  yield checked(decoder.decode());
 }
 
 /** Null where there are not too many lines. */
@@ -114,7 +138,8 @@ export function dayProblem(day: string | null, today: string, at: number): Probl
 }
 
 /** A text of a statement in the space there is for it. */
-export const textIn = (text: string): string => text.replace(/\s+/g, ' ').trim().slice(0, 200);
+export const textIn = (text: string): string =>
+  text.replace(/\s+/g, ' ').trim().slice(0, 200).replace(halfPair, '');
 
 /** `2026-02-30` is no day, though JavaScript takes it for one in March. */
 export function realDay(year: string, month: string, day: string): string | null {

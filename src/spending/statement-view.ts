@@ -84,6 +84,13 @@ const countOf = (state: string): Field =>
       where statement_id = ${parent}.id and person_id = ${parent}.person_id and state = '${state}')`,
   );
 
+/** SQL: of the lines for which something holds. */
+const sumOf = (holds: string, amount: string): Field =>
+  pence(
+    ({ parent }) => `(select coalesce(sum(${amount}), 0)::bigint from bank_line l
+      where l.statement_id = ${parent}.id and l.person_id = ${parent}.person_id and ${holds})`,
+  );
+
 export const statementViews: Views = {
   Query: plainView({ unmatchedBankLines }),
   Person: { fields: { bankStatements } },
@@ -102,6 +109,8 @@ export const statementViews: Views = {
       closing: money('closing_pence'),
       ledgerClosing: pence(ledgerClosing),
       difference: pence((at) => `(${at.parent}.closing_pence - ${ledgerClosing(at)})`),
+      moneyIn: sumOf('l.pence > 0', 'l.pence'),
+      moneyOut: sumOf('l.pence < 0', '-l.pence'),
       matched: countOf('MATCHED'),
       unmatched: countOf('UNMATCHED'),
       setAside: countOf('SET_ASIDE'),

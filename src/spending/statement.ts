@@ -7,15 +7,17 @@ import { announce, isVisible, type MoneyGiven, notFound, penceOf } from '../writ
 import { readCamt } from './camt.ts';
 import { type CsvMapping, readCsv } from './csv.ts';
 import { lineOf, portionIn } from './input.ts';
-import { statementPrefix } from './prefix.ts';
+import { evidencePrefix, statementPrefix } from './prefix.ts';
 import { openPurse } from './purse.ts';
 import {
   fileProblem,
   hashOf,
   invalid,
+  NotText,
   type Problem,
   type Reading,
   type ReadStatement,
+  textOf,
 } from './statement-line.ts';
 import { mustPay } from './subject.ts';
 import { newLines, takeIn } from './take-in.ts';
@@ -39,7 +41,8 @@ interface ImportInput {
   portionId?: string | null;
   format: 'CSV' | 'CAMT_053';
   fileName: string;
-  content: string;
+  content?: string | null;
+  evidenceId?: string | null;
   csv?: (Omit<CsvMapping, 'delimiter'> & { delimiter: Delimiter }) | null;
   opening?: MoneyGiven | null;
   closing?: MoneyGiven | null;
@@ -48,10 +51,63 @@ interface ImportInput {
 /** So many are told at once: whoever has more has named the wrong columns. */
 const maxTold = 100;
 
-function read(input: ImportInput, today: string): Reading {
-  const unreadable = fileProblem(input.content);
-  if (unreadable !== null) return { statement: null, problems: [unreadable] };
-  if (input.format === 'CAMT_053') return readCamt(input.content.replace(/^\ufeff/, ''), today);
+/** The file: sent with the request, or uploaded before. */
+interface Source {
+  hash: Uint8Array<ArrayBuffer>;
+  evidenceId: string | null;
+  /** What of the input to mend where it cannot be read. */
+  field: 'content' | 'evidenceId';
+  content: () => Promise<string | AsyncIterable<string>>;
+}
+
+async function sourceOf(
+  { tx, files }: CommandContext,
+  { content, evidenceId }: ImportInput,
+  personId: string,
+): Promise<Source> {
+  if ((content == null) === (evidenceId == null)) {
+    const message = 'Send the text of the file, or name the evidence it was uploaded as: one of them.';
+    throw new UserFault('STATEMENT_INVALID', message, 'content');
+  }
+  if (content != null) {
+    const unreadable = fileProblem(content);
+    if (unreadable !== null) throw refusedFor([unreadable], 'content');
+    return { hash: hashOf(content), evidenceId: null, field: 'content', content: async () => content };
+  }
+  const id = uuidOf(evidencePrefix, evidenceId);
+  const found = id === null ? null : await tx.evidence.findFirst({ where: { id, personId } });
+  if (found === null) throw notFound('evidenceId');
+  const hash = found.hash;
+  return {
+    hash,
+    evidenceId: found.id,
+    field: 'evidenceId',
+    content: async () => textOf(await files.read(Buffer.from(hash), Number(found.sizeBytes))),
+  };
+}
+
+async function whole(content: string | AsyncIterable<string>): Promise<string> {
+  if (typeof content === 'string') return content;
+  const pieces: string[] = [];
+  for await (const piece of content) pieces.push(piece);
+  return pieces.join('');
+}
+
+async function read(input: ImportInput, { content }: Source, today: string): Promise<Reading> {
+  try {
+    return await readAs(input, await content(), today);
+  } catch (error) {
+    if (error instanceof NotText) return { statement: null, problems: [error.problem] };
+    throw error;
+  }
+}
+
+async function readAs(
+  input: ImportInput,
+  content: string | AsyncIterable<string>,
+  today: string,
+): Promise<Reading> {
+  if (input.format === 'CAMT_053') return readCamt((await whole(content)).replace(/^\ufeff/, ''), today);
   const { csv } = input;
   const isMapped = csv != null && (csv.amount != null || (csv.moneyIn != null && csv.moneyOut != null));
   if (!isMapped || (csv.amount != null && (csv.moneyIn != null || csv.moneyOut != null))) {
@@ -64,15 +120,15 @@ function read(input: ImportInput, today: string): Reading {
     openingPence: balance(input.opening, 'opening'),
     closingPence: balance(input.closing, 'closing'),
   };
-  return readCsv(input.content, { ...csv, delimiter: delimiters[csv.delimiter] }, given, today);
+  return readCsv(content, { ...csv, delimiter: delimiters[csv.delimiter] }, given, today);
 }
 
-function refusedFor(problems: Problem[]): Refused {
+function refusedFor(problems: Problem[], field: Source['field']): Refused {
   const told = problems.slice(0, maxTold);
   const more = problems.length - told.length;
   if (more > 0)
     told.push(invalid(`${more} more lines cannot be read. Mend these first, or look at the columns.`));
-  return new Refused(told.map(({ code, message }) => new UserFault(code, message, 'content')));
+  return new Refused(told.map(({ code, message }) => new UserFault(code, message, field)));
 }
 
 export const importStatementCommand: Command<ImportInput, StatementResult> = {
@@ -87,12 +143,13 @@ export const importStatementCommand: Command<ImportInput, StatementResult> = {
     const { personId, id: budgetId } = budget;
     const fileName = lineOf(input.fileName, 'fileName', 200);
     // Before the lock, for nobody should wait for it.
-    const reading = read(input, today);
+    const source = await sourceOf(context, input, personId);
+    const reading = await read(input, source, today);
     const purse = await openPurse(tx, personId, budgetId);
     const portionId = portionIn(purse, input.portionId);
     await mustPay(context, { personId, budgetId, portionId }, 'budgetId');
 
-    const hash = hashOf(input.content);
+    const { hash, evidenceId, field } = source;
     const before = await tx.bankStatement.findUnique({
       where: { budgetId_hash: { budgetId, hash } },
       include: { _count: { select: { lines: true } } },
@@ -110,9 +167,9 @@ export const importStatementCommand: Command<ImportInput, StatementResult> = {
       };
       return { result, personIds: [personId] };
     }
-    if (reading.statement === null) throw refusedFor(reading.problems);
+    if (reading.statement === null) throw refusedFor(reading.problems, field);
     const { statement } = reading;
-    await refuseOtherAccount(tx, { budgetId, portionId }, statement);
+    await refuseOtherAccount(tx, { budgetId, portionId }, statement, field);
 
     const { openingPence, closingPence } = statement;
     const { id: statementId } = await tx.bankStatement.create({
@@ -123,6 +180,7 @@ export const importStatementCommand: Command<ImportInput, StatementResult> = {
         format: input.format,
         hash,
         fileName,
+        evidenceId,
         openingPence,
         closingPence,
         importedBy: viewer.subject,
@@ -147,6 +205,7 @@ async function refuseOtherAccount(
   tx: Tx,
   { budgetId, portionId }: { budgetId: string; portionId: string | null },
   { account }: ReadStatement,
+  field: Source['field'],
 ): Promise<void> {
   if (account === null) return;
   const known = await tx.payeeAccount.findFirst({
@@ -157,5 +216,5 @@ async function refuseOtherAccount(
   if (digits(account).endsWith(digits(known.sortCode) + digits(known.accountNumber))) return;
   const message =
     'This statement is of another account than the one this money is paid to. Nothing was taken in.';
-  throw new UserFault('STATEMENT_OF_OTHER_ACCOUNT', message, 'content');
+  throw new UserFault('STATEMENT_OF_OTHER_ACCOUNT', message, field);
 }

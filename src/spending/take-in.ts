@@ -4,9 +4,17 @@ import { type CommandContext, UserFault } from '../write/command.ts';
 import { type Candidate, type Match, matchLines, matchWithinDays } from './match.ts';
 import type { Purse } from './purse.ts';
 import { type Decided, decideSpend, payableLines, writeSpends } from './record.ts';
+import type { AgreedLine } from './rules.ts';
 import { lineRefs, type StatementLine } from './statement-line.ts';
 
 type Tx = CommandContext['tx'];
+
+/** So many rows are written by one statement. */
+const setSize = 1_000;
+
+function* setsOf<T>(all: T[]): Generator<T[]> {
+  for (let from = 0; from < all.length; from += setSize) yield all.slice(from, from + setSize);
+}
 
 interface FreshLine extends StatementLine {
   ref: string;
@@ -49,6 +57,15 @@ select 'TRANSFER', t.id::text, t.effective_on::text,
    and not exists (select from ledger_transfer r where r.reverses_id = t.id)
    and t.id not in (select transfer_id from shown)`;
 
+const insertLines = `
+insert into bank_line (id, statement_id, person_id, line_ref, position, booked_on, pence, party, reference, state, spend_id,
+                       transfer_id, note)
+select r.id, $1::uuid, $2::uuid, r.ref, r.position, r."bookedOn", r.pence, r.party, r.reference, r.state, r."spendId",
+       r."transferId", r.note
+  from json_to_recordset($3::json) as r(
+         id uuid, ref text, position int, "bookedOn" date, pence bigint, party text, reference text,
+         state bank_line_state, "spendId" uuid, "transferId" uuid, note text)`;
+
 /** Matches the lines, records what the plan names a provider for, and writes them all. */
 export async function takeIn(
   context: CommandContext,
@@ -65,7 +82,12 @@ export async function takeIn(
     addDays(days[0]!, -matchWithinDays),
     addDays(days.at(-1)!, matchWithinDays),
   );
-  const linesOn = (day: string) => payableLines(purse, purse.terms(day), portionId);
+  const known = new Map<string, AgreedLine[]>();
+  const linesOn = (day: string) => {
+    const found = known.get(day) ?? payableLines(purse, purse.terms(day), portionId);
+    known.set(day, found);
+    return found;
+  };
   const matches = matchLines(lines, candidates, linesOn);
   const ids = await tx.$queryRawUnsafe<{ id: string }[]>(
     'select new_id()::text as id from generate_series(1, $1::int)',
@@ -77,33 +99,21 @@ export async function takeIn(
     ...outcomeOf(context, purse, { line, portionId, id: ids[index]!.id, match: matches[index]! }),
   }));
   const recorded = rows.flatMap(({ id, decided }) => (decided === null ? [] : [{ id, decided }]));
-  const spendIds = await writeSpends(
-    context,
-    purse,
-    recorded.map(({ decided }) => decided),
-  );
-  const spendOf = new Map(recorded.map(({ id }, index) => [id, spendIds![index]!]));
-  await tx.bankLine.createMany({
-    data: rows.map(({ id, line, match, note }) => {
+  const spendOf = new Map<string, string>();
+  for (const set of setsOf(recorded)) {
+    const decided = set.map((one) => one.decided);
+    const spendIds = await writeSpends(context, purse, decided);
+    for (const [index, { id }] of set.entries()) spendOf.set(id, spendIds![index]!);
+  }
+  for (const set of setsOf(rows)) {
+    const kept = set.map(({ id, line, match, note }) => {
       const spendId = match?.kind === 'SPEND' ? match.id : (spendOf.get(id) ?? null);
       const transferId = match?.kind === 'TRANSFER' ? match.id : null;
-      return {
-        id,
-        statementId,
-        personId: purse.personId,
-        lineRef: line.ref,
-        position: line.position,
-        bookedOn: new Date(line.bookedOn),
-        pence: line.pence,
-        party: line.party,
-        reference: line.reference,
-        state: spendId === null && transferId === null ? ('UNMATCHED' as const) : ('MATCHED' as const),
-        spendId,
-        transferId,
-        note,
-      };
-    }),
-  });
+      const state = spendId === null && transferId === null ? 'UNMATCHED' : 'MATCHED';
+      return { ...line, pence: String(line.pence), id, spendId, transferId, state, note };
+    });
+    await tx.$executeRawUnsafe(insertLines, statementId, purse.personId, JSON.stringify(kept));
+  }
   await tx.$executeRawUnsafe(
     `update spend s set bank_line_id = l.id from bank_line l
       where l.statement_id = $1::uuid and l.person_id = $2::uuid and s.id = l.spend_id and s.person_id = l.person_id

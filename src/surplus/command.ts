@@ -1,21 +1,23 @@
-/** Deciding again about a notice when asked to, and taking the money in. */
-
-import { signatureOf } from '../access/signature.ts';
-import { post } from '../ledger/post.ts';
+/** Deciding again about a notice when asked to. */
 import { dayOf } from '../platform/day.ts';
-import { moneyOf } from '../platform/money.ts';
-import { lockParts, potsOf } from '../spending/purse.ts';
-import { shareOut } from '../spending/rules.ts';
-import { type Command, type CommandContext, Refused, UserFault } from '../write/command.ts';
-import { announce, textOf } from '../write/subject.ts';
-import { change, lockReclaim, mustBeFunder, mustNotBe, type Result, type Versioned } from './reclaim.ts';
+import { type Command, Refused, UserFault } from '../write/command.ts';
+import { textOf } from '../write/subject.ts';
+import {
+  change,
+  lockReclaim,
+  mustBeFunder,
+  mustNotBe,
+  noticedBy,
+  type Result,
+  type Versioned,
+} from './reclaim.ts';
 import { appealRoutes } from './rules.ts';
 import { mustAnswerFor } from './subject.ts';
 
 export const requestReclaimReconsiderationCommand: Command<Versioned & { words: string }, Result> = {
   name: 'requestReclaimReconsideration',
   run: async (context, input) => {
-    const { reclaim, shown, inStage } = await lockReclaim(context, input, ['NOTICED']);
+    const { reclaim, shown, inStage } = await lockReclaim(context, input, ['NOTICED', 'PART_REPAID']);
     const { personId, budgetId, budget } = reclaim;
     const end = budget.validTo === null ? context.today : dayOf(budget.validTo);
     const days = { from: dayOf(budget.validFrom), to: end };
@@ -33,23 +35,16 @@ export const requestReclaimReconsiderationCommand: Command<Versioned & { words: 
       throw new Refused([new UserFault('RECONSIDERED_ONCE', message, 'reclaimId')], shown);
     }
     inStage();
-    await change(context, reclaim, { status: 'RECONSIDERING', reconsiderationWords: words });
+    const { subject: reconsiderationBy, name: reconsiderationByName } = context.viewer;
+    await change(context, reclaim, {
+      status: 'RECONSIDERING',
+      reconsiderationWords: words,
+      reconsiderationBy,
+      reconsiderationByName,
+    });
     return { result: shown, personIds: [personId] };
   },
 };
-
-/** Whether this viewer asked for the reconsideration: the command's own receipt tells. */
-async function askedFor({ tx, viewer }: CommandContext, reclaimId: string): Promise<boolean> {
-  const asked = await tx.commandReceipt.findFirst({
-    where: {
-      clientId: viewer.subject,
-      command: 'requestReclaimReconsideration',
-      result: { path: ['reclaimId'], equals: reclaimId },
-    },
-    select: { command: true },
-  });
-  return asked !== null;
-}
 
 export const decideReclaimReconsiderationCommand: Command<
   Versioned & { outcome: 'CONFIRMED' | 'WITHDRAWN'; reasons: string },
@@ -60,56 +55,11 @@ export const decideReclaimReconsiderationCommand: Command<
     const { reclaim, shown, inStage } = await lockReclaim(context, input, ['RECONSIDERING']);
     await mustBeFunder(context, reclaim);
     inStage();
-    mustNotBe(reclaim.createdBy, context, 'You gave the notice');
-    if (await askedFor(context, shown.reclaimId))
-      mustNotBe(signatureOf(context.viewer), context, 'You asked for it');
+    mustNotBe(noticedBy(reclaim), context, 'You gave the notice');
+    const { reconsiderationBy: subject, reconsiderationByName: name } = reclaim;
+    if (subject !== null) mustNotBe({ subject, name }, context, 'You asked for it');
     const reasons = textOf(input.reasons, 'reasons');
     await change(context, reclaim, { status: input.outcome, reconsiderationReasons: reasons });
     return { result: shown, personIds: [reclaim.personId] };
-  },
-};
-
-export const recordRepaymentCommand: Command<Versioned & { paidOn: string }, Result> = {
-  name: 'recordRepayment',
-  run: async (context, input) => {
-    const { tx, today } = context;
-    const { reclaim, shown, inStage } = await lockReclaim(context, input, ['NOTICED', 'CONFIRMED']);
-    const { id, personId, budgetId, source, pence } = reclaim;
-    await mustBeFunder(context, reclaim);
-    inStage();
-    mustNotBe(reclaim.createdBy, context, 'You gave the notice');
-    const { paidOn } = input;
-    if (paidOn > today || paidOn < dayOf(reclaim.noticeOn)) {
-      const message = 'It was repaid between the day of the notice and today.';
-      throw new UserFault('DAY_INVALID', message, 'paidOn');
-    }
-    const pots = await potsOf(tx, await lockParts(tx, personId, budgetId));
-    const { available, shares } = shareOut(
-      pence,
-      pots.filter((pot) => pot.source === source),
-    );
-    if (shares === null) {
-      const message = `The ledger has ${moneyOf(available).formatted} of this money left, which is less. Nothing was moved.`;
-      throw new UserFault('INSUFFICIENT_BALANCE', message, 'reclaimId');
-    }
-    const posted: string[] = [];
-    for (const { pot, pence: part } of shares) {
-      posted.push(
-        ...(await post(tx, { personId, budgetId: pot.budgetId }, [
-          {
-            kind: 'RECLAIMED',
-            source,
-            pence: part,
-            effectiveOn: paidOn,
-            portionId: pot.portionId,
-            description: null,
-            cause: `reclaim/${id}`,
-          },
-        ])),
-      );
-    }
-    await change(context, reclaim, { status: 'REPAID', transferId: posted[0]! });
-    await announce(context, 'money.changed', [personId]);
-    return { result: shown, personIds: [personId] };
   },
 };

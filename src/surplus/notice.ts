@@ -1,6 +1,5 @@
 /** Asking money back of a budget, by written notice. */
 
-import { signatureOf } from '../access/signature.ts';
 import { budgetPrefix } from '../budget/view.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
 import type { FundingSource, ReclaimGround } from '../generated/prisma/enums.ts';
@@ -37,7 +36,9 @@ function limitOf(ground: ReclaimGround, found: SourceSurplus | undefined): bigin
   throw new UserFault('THRESHOLD_NOT_KNOWN', message, 'ground');
 }
 
-const isOpen: Prisma.ReclaimWhereInput = { status: { in: ['NOTICED', 'RECONSIDERING', 'CONFIRMED'] } };
+const isOpen: Prisma.ReclaimWhereInput = {
+  status: { in: ['NOTICED', 'PART_REPAID', 'RECONSIDERING', 'CONFIRMED'] },
+};
 
 export const noticeReclaimCommand: Command<
   {
@@ -75,9 +76,11 @@ export const noticeReclaimCommand: Command<
     }
     const asked = await tx.reclaim.aggregate({
       where: { budgetId: budgetId!, personId, source: input.source, ...isOpen },
-      _sum: { pence: true },
+      _sum: { pence: true, repaidPence: true },
     });
-    const rest = limitOf(input.ground, found) - (asked._sum.pence ?? 0n);
+    // What was repaid has left the balance already.
+    const outstanding = (asked._sum.pence ?? 0n) - (asked._sum.repaidPence ?? 0n);
+    const rest = limitOf(input.ground, found) - outstanding;
     if (pence > rest) {
       const most = moneyOf(rest > 0n ? rest : 0n).formatted;
       throw new UserFault('RECLAIM_TOO_LARGE', `At most ${most} may be asked back on this ground.`, 'amount');
@@ -94,7 +97,8 @@ export const noticeReclaimCommand: Command<
         noticeOn: new Date(today),
         payBy: new Date(payBy),
         payer,
-        createdBy: signatureOf(viewer),
+        createdBy: viewer.subject,
+        createdByName: viewer.name,
       },
     });
     await tellOf(context, personId);

@@ -1,11 +1,11 @@
 /** A reclaim as its commands find it: locked, at the version and stage that are expected, and for whom it is. */
 
-import { isSameHuman, signatureOf } from '../access/signature.ts';
 import { budgetPrefix } from '../budget/view.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
 import type { ReclaimStatus } from '../generated/prisma/enums.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type CommandContext, Refused, UserFault } from '../write/command.ts';
+import { type Human, isSameHuman } from '../write/human.ts';
 import { actingOrganisation, announce, expectVersion, lockVisible } from '../write/subject.ts';
 import { reclaimPrefix } from './view.ts';
 
@@ -66,7 +66,12 @@ export async function mustBeFunder(context: CommandContext, { organisationId }: 
 }
 
 /** @throws UserFault SECOND_PERSON_NEEDED */
-export function mustNotBe(by: string, { viewer }: CommandContext, whoThen: string): void {
-  if (!isSameHuman(by, signatureOf(viewer))) return;
+export function mustNotBe(by: Human, { viewer }: CommandContext, whoThen: string): void {
+  if (!isSameHuman(by, viewer)) return;
   throw new UserFault('SECOND_PERSON_NEEDED', `${whoThen}. A colleague must do this.`, 'reclaimId');
 }
+
+export const noticedBy = ({ createdBy, createdByName }: Reclaim): Human => ({
+  subject: createdBy,
+  name: createdByName,
+});

@@ -1,11 +1,8 @@
 import { readById } from '../read/execute.ts';
 import { mutation } from '../write/command.ts';
-import {
-  decideReclaimReconsiderationCommand,
-  recordRepaymentCommand,
-  requestReclaimReconsiderationCommand,
-} from './command.ts';
+import { decideReclaimReconsiderationCommand, requestReclaimReconsiderationCommand } from './command.ts';
 import { noticeReclaimCommand } from './notice.ts';
+import { recordRepaymentCommand } from './repayment.ts';
 
 const payload = { reclaim: readById('reclaimId'), budget: readById('budgetId') };
 

@@ -58,6 +58,18 @@ export function reclaimable(
   return above(balance - BigInt(thresholdWeeks) * weekly - committed);
 }
 
+/**
+ * What a reclaim comes to when so much more of it is repaid; null where that is nothing, or more than is outstanding.
+ */
+export function repaymentOf(
+  { pence, repaidPence }: { pence: bigint; repaidPence: bigint },
+  now: bigint,
+): { repaidPence: bigint; status: 'PART_REPAID' | 'REPAID' } | null {
+  const repaid = repaidPence + now;
+  if (now <= 0n || repaid > pence) return null;
+  return { repaidPence: repaid, status: repaid === pence ? 'REPAID' : 'PART_REPAID' };
+}
+
 /** A weekly cost of the agreed plan. `source` is null where all funders of the budget pay it. */
 export interface WeeklyLine {
   source: FundingSource | null;

@@ -97,13 +97,21 @@ export const surplusViews: Views = {
       law: value(({ parent: r }) => `case when ${isNhs(r)} then case ${r}.ground::text ${lawCases} end end`),
       reasons: column('reasons'),
       amount: money('pence'),
+      repaid: money('repaid_pence'),
+      outstanding: {
+        is: 'part',
+        type: 'Money',
+        sql: ({ parent: r }) =>
+          `case when ${r}.status = 'WITHDRAWN' then 0 else ${r}.pence - ${r}.repaid_pence end`,
+      },
       noticeOn: column('notice_on'),
       payBy: column('pay_by'),
       payer: column('payer'),
       status: column('status'),
       reconsiderUnder: value(({ parent: r }) => `case when ${isNhs(r)} then ${quoted(reconsiderUnder)} end`),
       mayAskForReconsideration: value(
-        ({ parent: r }) => `(${isNhs(r)} and ${r}.status = 'NOTICED' and ${r}.reconsideration_words is null)`,
+        ({ parent: r }) =>
+          `(${isNhs(r)} and ${r}.status in ('NOTICED', 'PART_REPAID') and ${r}.reconsideration_words is null)`,
       ),
       appealRoute: value(
         ({ parent: r }) =>

@@ -19,6 +19,7 @@ export interface CommandContext {
   /** In Europe/London. */
   today: string;
   now: Date;
+  files: Files;
 }
 
 export interface CommandTools {
@@ -114,7 +115,7 @@ async function runOnce<Input extends Keyed, Result extends object>(
       );
     }
     const at = now();
-    const context = { tx, viewer, now: at, today: londonDay(at) };
+    const context = { tx, viewer, now: at, today: londonDay(at), files: tools.files };
     const { result, ...touched } = await command.run(context, input);
     await tx.commandReceipt.update({ where: id, data: { result: result as Prisma.InputJsonObject } });
     await record(tx, command.name, 'DONE', asked, touched);
