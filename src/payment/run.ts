@@ -89,7 +89,7 @@ select s.id::text as "scheduleId", s.person_id::text as "personId", s.budget_id:
        s.portion_id::text as "portionId", s.source::text as source, array_agg(i.id)::text[] as "instructionIds",
        sum(case i.effect when 'SUBTRACT' then -i.pence else i.pence end)::bigint as pence
   from payment_instruction i join payment_schedule s on s.id = i.schedule_id and s.person_id = i.person_id
- where i.run_id = $1::uuid and i.status = 'SENT' and s.id = any($2::uuid[])
+ where i.run_id = $1::uuid and i.status = 'SENT' and i.schedule_id = any($2::uuid[])
  group by s.id, s.person_id, s.budget_id, s.portion_id, s.source
  order by s.budget_id, s.id`;
 
