@@ -228,6 +228,30 @@ test('movements of several budgets in one set come to what they come to one by o
   );
 }, 60_000);
 
+test('who locks many budgets locks each before its parts, as who spends from it does', async () => {
+  const { pool, prisma } = database;
+  const [part, whole] = ['0', 'f'].map((first) => first + crypto.randomUUID().slice(1));
+  await pool.query(
+    `insert into budget (id, person_id, kind, status, valid_from, agreed_pence, part_of_id)
+     values ($1, $3, 'INTEGRATED', 'ACTIVE', '2026-04-01', 0, null), ($2, $3, 'PERSONAL_BUDGET', 'ACTIVE', '2026-04-01', 0, $1)`,
+    [whole, part, personId],
+  );
+  let many: Promise<void> | undefined;
+  await prisma.$transaction(async (tx) => {
+    await lockBudget(tx, whole!);
+    many = prisma.$transaction((other) => lockBudgets(other, [part!, whole!]));
+    for (let waiting = 0; waiting === 0; ) {
+      const { rows } = await pool.query(
+        `select count(*)::int as n from pg_stat_activity where datname = current_database()
+            and wait_event_type = 'Lock' and query like '%from budget%for update'`,
+      );
+      waiting = rows[0].n;
+    }
+    await tx.$queryRawUnsafe(`select id from budget where id = $1::uuid for update nowait`, part);
+  });
+  await many;
+});
+
 describe('the database itself', () => {
   const refused = (sql: string) => expect(database.pool.query(sql)).rejects.toMatchObject({ code: '23001' });
 
