@@ -2,7 +2,15 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { FundingSource } from '../src/generated/prisma/enums.ts';
-import { balancesIn, lockBudget, type Movement, post, reverse } from '../src/ledger/post.ts';
+import {
+  balancesIn,
+  lockBudget,
+  lockBudgets,
+  type Movement,
+  post,
+  postAll,
+  reverse,
+} from '../src/ledger/post.ts';
 import { verifyLedger } from '../src/ledger/verify.ts';
 import { type Database, openDatabase } from '../src/platform/database.ts';
 import { makeDemoDatabase } from './setup/database.ts';
@@ -26,6 +34,26 @@ afterAll(async () => {
 const sources: FundingSource[] = ['ICB', 'COUNCIL', 'CLIENT_CONTRIBUTION'];
 const categories = ['', 'Wages'];
 
+const movement = fc.record({
+  kind: fc.constantFrom(
+    'ALLOCATED',
+    'PAID_IN',
+    'SPENT',
+    'REFUNDED',
+    'COMMITTED',
+    'RELEASED',
+    'MOVED',
+    'REPAID',
+    'RECLAIMED',
+  ),
+  source: fc.constantFrom(...sources),
+  pence: fc.bigInt({ min: 1n, max: 10n ** 11n }),
+  effectiveOn: fc.constantFrom('2026-03-31', '2026-04-01', '2026-10-25'),
+  category: fc.constantFrom(...categories),
+  description: fc.constant(null),
+  cause: fc.constant('test/1'),
+});
+
 type Step =
   | { do: 'post'; movement: Omit<Movement, 'portionId' | 'toPortionId'>; portion: number; other: number }
   /** Undoes the nth transfer that still stands. */
@@ -38,25 +66,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constant('post' as const),
       portion: fc.nat(2),
       other: fc.nat(2),
-      movement: fc.record({
-        kind: fc.constantFrom(
-          'ALLOCATED',
-          'PAID_IN',
-          'SPENT',
-          'REFUNDED',
-          'COMMITTED',
-          'RELEASED',
-          'MOVED',
-          'REPAID',
-          'RECLAIMED',
-        ),
-        source: fc.constantFrom(...sources),
-        pence: fc.bigInt({ min: 1n, max: 10n ** 11n }),
-        effectiveOn: fc.constantFrom('2026-03-31', '2026-04-01', '2026-10-25'),
-        category: fc.constantFrom(...categories),
-        description: fc.constant(null),
-        cause: fc.constant('test/1'),
-      }),
+      movement,
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('reverse' as const), nth: fc.nat(20) }) },
@@ -159,6 +169,87 @@ describe('the ledger and its model', () => {
     );
     expect((await verifyLedger(pool)).fault).toBeNull();
   }, 180_000);
+});
+
+test('movements of several budgets in one set come to what they come to one by one', async () => {
+  const { prisma } = database;
+  const portions = [crypto.randomUUID(), crypto.randomUUID(), null];
+  const placed = fc.record({
+    movement,
+    budget: fc.nat(2),
+    portion: fc.nat(2),
+    /** How far on MOVED goes: never to where it is. */
+    further: fc.integer({ min: 1, max: 2 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(placed, { minLength: 1, maxLength: 30 }), async (moves) => {
+      await prisma.$transaction(async (tx) => {
+        const made = await tx.$queryRawUnsafe<{ id: string }[]>(
+          `insert into budget (person_id, kind, status, valid_from, agreed_pence)
+           select $1::uuid, 'INTEGRATED', 'ACTIVE', '2026-04-01', 0 from generate_series(1, 6) returning id::text as id`,
+          personId,
+        );
+        const ids = made.map(({ id }) => id);
+        const [together, alone] = [ids.slice(0, 3), ids.slice(3)];
+        const into = (budgets: string[]) =>
+          moves.map((move) => ({
+            ...move.movement,
+            personId,
+            budgetId: budgets[move.budget]!,
+            portionId: portions[move.portion]!,
+            toPortionId: portions[(move.portion + move.further) % 3]!,
+          }));
+        await lockBudgets(tx, ids);
+        const inOne = await postAll(tx, into(together));
+        const oneByOne: string[] = [];
+        for (const one of into(alone)) oneByOne.push(...(await post(tx, one, [one])));
+        const transfersOf = (transfers: string[], budgets: string[]) =>
+          tx.$queryRawUnsafe<object[]>(
+            `select array_position($2::uuid[], t.budget_id) as budget, t.kind::text, t.source::text, t.pence,
+                    t.effective_on::text, f.kind::text as "from", f.portion_id::text as "fromPortion", f.category as "fromCategory",
+                    z.kind::text as "to", z.portion_id::text as "toPortion", z.category as "toCategory"
+               from unnest($1::uuid[]) with ordinality as x(id, n) join ledger_transfer t on t.id = x.id
+               join ledger_account f on f.id = t.from_account_id join ledger_account z on z.id = t.to_account_id
+              order by x.n`,
+            transfers,
+            budgets,
+          );
+        const accountsOf = (budgets: string[]) =>
+          tx.$queryRawUnsafe<object[]>(
+            `select array_position($1::uuid[], budget_id) as budget, source::text, kind::text, portion_id::text, category,
+                    in_pence, out_pence from ledger_account where budget_id = any($1::uuid[]) order by 1, 2, 3, 4, 5`,
+            budgets,
+          );
+        expect(await transfersOf(inOne, together)).toEqual(await transfersOf(oneByOne, alone));
+        expect(await accountsOf(together)).toEqual(await accountsOf(alone));
+      });
+    }),
+    { numRuns: 30 },
+  );
+}, 60_000);
+
+test('who locks many budgets locks each before its parts, as who spends from it does', async () => {
+  const { pool, prisma } = database;
+  const [part, whole] = ['0', 'f'].map((first) => first + crypto.randomUUID().slice(1));
+  await pool.query(
+    `insert into budget (id, person_id, kind, status, valid_from, agreed_pence, part_of_id)
+     values ($1, $3, 'INTEGRATED', 'ACTIVE', '2026-04-01', 0, null), ($2, $3, 'PERSONAL_BUDGET', 'ACTIVE', '2026-04-01', 0, $1)`,
+    [whole, part, personId],
+  );
+  let many: Promise<void> | undefined;
+  await prisma.$transaction(async (tx) => {
+    await lockBudget(tx, whole!);
+    many = prisma.$transaction((other) => lockBudgets(other, [part!, whole!]));
+    for (let waiting = 0; waiting === 0; ) {
+      const { rows } = await pool.query(
+        `select count(*)::int as n from pg_stat_activity where datname = current_database()
+            and wait_event_type = 'Lock' and query like '%from budget%for update'`,
+      );
+      waiting = rows[0].n;
+    }
+    await tx.$queryRawUnsafe(`select id from budget where id = $1::uuid for update nowait`, part);
+  });
+  await many;
 });
 
 describe('the database itself', () => {

@@ -6,7 +6,7 @@ import type { FundingSource } from '../generated/prisma/enums.ts';
 import type { CommandContext } from '../write/command.ts';
 import { type AccountKind, legs, type TransferKind } from './rules.ts';
 
-type Tx = Pick<CommandContext['tx'], '$queryRawUnsafe' | '$executeRawUnsafe'>;
+type Tx = Pick<CommandContext['tx'], '$queryRawUnsafe'>;
 
 export interface Movement {
   kind: TransferKind;
@@ -36,10 +36,25 @@ export interface Balance {
   spent: bigint;
 }
 
-/** Locks the budget for money, until the transaction ends. Whoever moves money in a budget has done this first. */
-export async function lockBudget(tx: Tx, budgetId: string): Promise<void> {
-  await tx.$queryRawUnsafe(`select id from budget where id = $1::uuid for update`, budgetId);
+/** The budget that money moves in, and whose it is. */
+export interface Whose {
+  personId: string;
+  budgetId: string;
 }
+
+/**
+ * Locks budgets for money, until the transaction ends. Whoever moves money in a budget has done this first, a budget
+ * before its parts as everybody does.
+ */
+export async function lockBudgets(tx: Tx, budgetIds: string[]): Promise<void> {
+  await tx.$queryRawUnsafe(
+    `select id from budget where id = any($1::uuid[])
+      order by coalesce(part_of_id, id), part_of_id is not null, id for update`,
+    budgetIds,
+  );
+}
+
+export const lockBudget = (tx: Tx, budgetId: string): Promise<void> => lockBudgets(tx, [budgetId]);
 
 /** What is in a budget, or in one portion of it (null: in none), by source of money. Sources never seen are absent. */
 export async function balancesIn(
@@ -67,76 +82,95 @@ export async function balancesIn(
   return balances;
 }
 
-const openAccounts = `
-insert into ledger_account (person_id, budget_id, source, kind, portion_id, category, organisation_id)
-select distinct $1::uuid, $2::uuid, row.source, leg.kind, leg.portion, leg.category,
-       case when leg.kind in ('FUNDER', 'ALLOTMENT') then (
-         select organisation_id from funding_line f
-          where f.budget_id = $2::uuid and f.person_id = $1::uuid and f.source = row.source
-          order by organisation_id limit 1) end
-  from json_to_recordset($3::json) as row(
-         source funding_source, "fromKind" ledger_account_kind, "toKind" ledger_account_kind,
-         "fromPortion" uuid, "toPortion" uuid, "fromCategory" text, "toCategory" text)
- cross join lateral (values (row."fromKind", row."fromPortion", row."fromCategory"),
-                            (row."toKind", row."toPortion", row."toCategory")) as leg(kind, portion, category)
-on conflict (budget_id, source, kind, portion_id, category) do nothing`;
-
+/**
+ * One statement, whatever the number of movements and budgets: finds the accounts, opens those that are not there, and
+ * writes the transfers between them. Of an account that somebody without the lock opens meanwhile, the database refuses
+ * the second, and nothing is posted.
+ */
 const postTransfers = `
+with place as materialized (
+  select p.n, coalesce(a.id, new_id()) as id, a.id is null as "isNew", p.person, p.budget, p.source, p.kind, p.portion,
+         p.category
+    from json_to_recordset($1::json) as p(
+           n int, person uuid, budget uuid, source funding_source, kind ledger_account_kind, portion uuid, category text)
+    left join ledger_account a on a.budget_id = p.budget and a.source = p.source and a.kind = p.kind
+                              and a.portion_id is not distinct from p.portion and a.category = p.category),
+opened as (
+  insert into ledger_account (id, person_id, budget_id, source, kind, portion_id, category, organisation_id)
+  select id, person, budget, source, kind, portion, category,
+         case when kind in ('FUNDER', 'ALLOTMENT') then (
+           select organisation_id from funding_line f
+            where f.budget_id = place.budget and f.person_id = place.person and f.source = place.source
+            order by organisation_id limit 1) end
+    from place where "isNew")
 insert into ledger_transfer (person_id, budget_id, from_account_id, to_account_id, kind, source, pence, effective_on,
                              description, external_id)
-select $1::uuid, $2::uuid, a.id, b.id, row.kind, row.source, row.pence, row."effectiveOn", row.description, row.cause
-  from json_to_recordset($3::json) as row(
-         n int, source funding_source, "fromKind" ledger_account_kind, "toKind" ledger_account_kind, "fromPortion" uuid,
-         "toPortion" uuid, "fromCategory" text, "toCategory" text, kind transfer_kind, pence bigint,
-         "effectiveOn" date, description text, cause text)
-  join ledger_account a on a.budget_id = $2::uuid and a.source = row.source and a.kind = row."fromKind"
-                       and a.portion_id is not distinct from row."fromPortion" and a.category = row."fromCategory"
-  join ledger_account b on b.budget_id = $2::uuid and b.source = row.source and b.kind = row."toKind"
-                       and b.portion_id is not distinct from row."toPortion" and b.category = row."toCategory"
- order by row.n
+select f.person, f.budget, f.id, t.id, m.kind, f.source, m.pence, m."effectiveOn", m.description, m.cause
+  from json_to_recordset($2::json) as m(
+         n int, "from" int, "to" int, kind transfer_kind, pence bigint, "effectiveOn" date, description text, cause text)
+  join place f on f.n = m."from"
+  join place t on t.n = m."to"
+ order by m.n
 returning id::text as id`;
 
-/** Where an account stands: only what was spent is told apart by category, only money in the budget by portion. */
-function place(kind: AccountKind, portionId: string | null, category: string) {
-  return {
-    portion: kind === 'FUNDER' || kind === 'ALLOTMENT' ? null : portionId,
-    category: kind === 'SPENT' ? category : '',
-  };
+/** An account by what it is for. */
+interface Place {
+  person: string;
+  budget: string;
+  source: FundingSource;
+  kind: AccountKind;
+  portion: string | null;
+  category: string;
 }
 
+/** Where a movement begins or ends: only what was spent is told apart by category, only money in the budget by portion. */
+const placeOf = (
+  kind: AccountKind,
+  portionId: string | null,
+  { personId, budgetId, source, category = '' }: Movement & Whose,
+): Place => ({
+  person: personId,
+  budget: budgetId,
+  source,
+  kind,
+  portion: kind === 'FUNDER' || kind === 'ALLOTMENT' ? null : portionId,
+  category: kind === 'SPENT' ? category : '',
+});
+
 /**
- * Writes the movements as transfers of one budget, in their order, and gives their ids. Whether there is money enough is
- * for the caller to ask, under the lock.
+ * Writes movements in any number of budgets as transfers, in their order, and gives their ids. Whether there is money
+ * enough is for the caller to ask, under the lock.
  */
-export async function post(
-  tx: Tx,
-  { personId, budgetId }: { personId: string; budgetId: string },
-  movements: Movement[],
-): Promise<string[]> {
+export async function postAll(tx: Tx, movements: (Movement & Whose)[]): Promise<string[]> {
   if (movements.length === 0) return [];
-  const rows = JSON.stringify(
-    movements.map(({ portionId, toPortionId, category = '', pence, ...movement }, n) => {
-      const { from, to } = legs[movement.kind];
-      const source = place(from, portionId, category);
-      const target = place(to, movement.kind === 'MOVED' ? (toPortionId ?? null) : portionId, category);
-      return {
-        ...movement,
-        n,
-        pence: String(pence),
-        fromKind: from,
-        toKind: to,
-        fromPortion: source.portion,
-        toPortion: target.portion,
-        fromCategory: source.category,
-        toCategory: target.category,
-      };
-    }),
+  const places = new Map<string, Place & { n: number }>();
+  const numberOf = (place: Place): number => {
+    const name = JSON.stringify(place);
+    const known = places.get(name)?.n;
+    if (known === undefined) places.set(name, { ...place, n: places.size });
+    return known ?? places.size - 1;
+  };
+  const rows = movements.map((movement, n) => {
+    const { kind, pence, effectiveOn, portionId, toPortionId = null, description, cause } = movement;
+    const from = numberOf(placeOf(legs[kind].from, portionId, movement));
+    const to = numberOf(placeOf(legs[kind].to, kind === 'MOVED' ? toPortionId : portionId, movement));
+    return { n, from, to, kind, pence: String(pence), effectiveOn, description, cause };
+  });
+  const posted = await tx.$queryRawUnsafe<{ id: string }[]>(
+    postTransfers,
+    JSON.stringify([...places.values()]),
+    JSON.stringify(rows),
   );
-  await tx.$executeRawUnsafe(openAccounts, personId, budgetId, rows);
-  const posted = await tx.$queryRawUnsafe<{ id: string }[]>(postTransfers, personId, budgetId, rows);
   if (posted.length !== movements.length) throw new Error('not every movement was posted');
   return posted.map(({ id }) => id);
 }
+
+/** The same in one budget. */
+export const post = (tx: Tx, { personId, budgetId }: Whose, movements: Movement[]): Promise<string[]> =>
+  postAll(
+    tx,
+    movements.map((movement) => ({ ...movement, personId, budgetId })),
+  );
 
 /** Undoes transfers, each by one the other way on `effectiveOn`. One that was undone before is refused by the database. */
 export async function reverse(

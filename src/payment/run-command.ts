@@ -1,18 +1,16 @@
 /** Telling the bank to pay, and what became of it. */
-import type { FundingSource } from '../generated/prisma/enums.ts';
-import { lockBudget, post, reverse } from '../ledger/post.ts';
-import { addDays, dayOf, weekday } from '../platform/day.ts';
+import { lockBudget, lockBudgets, postAll, reverse } from '../ledger/post.ts';
+import { addDays, weekday } from '../platform/day.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type Command, type CommandContext, Refused, UserFault } from '../write/command.ts';
 import { actingOrganisation, announce, expectVersion, notFound, reasonOf } from '../write/subject.ts';
 import { bankRunPenceMax } from './bacs.ts';
-import { markPaid, type Sum, sendDue, sumsOf } from './run.ts';
+import { lockSums, markFailed, markPaid, type Sum, sendDue } from './run.ts';
 import { paymentChanged } from './store.ts';
 import {
   expectPayer,
   instructionPrefix,
   instructionResult,
-  lockSchedules,
   openInstruction,
   paymentRunPrefix,
   raiseFor,
@@ -71,14 +69,22 @@ export const createPaymentRunCommand: Command<
   },
 };
 
-/** How many sums one command says something of: a transaction of a second or two. */
-const atOnceMax = 200;
+/**
+ * How many sums one command says something of: a second's work, for which their budgets are locked, and a list of them
+ * is well within what a request may be.
+ */
+const atOnceMax = 2_000;
 
+/** A run of the viewer's organisation, locked: of two who say what became of it, the second sees what the first said. */
 async function openRun(context: CommandContext, runId: string) {
-  const id = uuidOf(paymentRunPrefix, runId);
-  const run = id === null ? null : await context.tx.paymentRun.findUnique({ where: { id } });
   const own = await actingOrganisation(context);
-  if (run === null || run.organisationId !== own?.id) throw notFound('runId');
+  const [run] = await context.tx.$queryRawUnsafe<{ id: string; dueOn: string }[]>(
+    `select id::text as id, due_on::text as "dueOn" from payment_run
+      where id = $1::uuid and organisation_id = $2::uuid for update`,
+    uuidOf(paymentRunPrefix, runId),
+    own?.id ?? null,
+  );
+  if (run === undefined) throw notFound('runId');
   return run;
 }
 
@@ -87,17 +93,10 @@ async function openSums(context: CommandContext, runId: string, ids: string[] | 
   if (ids !== null && (ids.length === 0 || ids.length > atOnceMax))
     throw new UserFault('TOO_MANY', `Send 1 to ${atOnceMax} payments.`, 'instructionIds');
   const uuids = ids?.map((id) => uuidOf(instructionPrefix, id)) ?? null;
-  const asked = {
-    status: 'SENT' as const,
+  const found = await lockSums(context.tx, runId, {
     instructionIds: uuids?.filter((id) => id !== null) ?? null,
     limit: atOnceMax,
-  };
-  const seen = await sumsOf(context.tx, runId, asked);
-  await lockSchedules(
-    context,
-    seen.map(({ scheduleId }) => scheduleId),
-  );
-  const found = await sumsOf(context.tx, runId, asked);
+  });
   const known = new Set(found.flatMap(({ instructionIds }) => instructionIds));
   const strange = (uuids ?? []).flatMap((id, n) =>
     id !== null && known.has(id)
@@ -121,42 +120,41 @@ export const confirmPaymentsCommand: Command<
   run: async (context, input) => {
     const { tx, today } = context;
     const run = await openRun(context, input.runId);
-    const paidOn = input.paidOn ?? dayOf(run.dueOn);
-    if (paidOn > today || paidOn < addDays(dayOf(run.dueOn), -aheadDaysMax)) {
+    const paidOn = input.paidOn ?? run.dueOn;
+    if (paidOn > today || paidOn < addDays(run.dueOn, -aheadDaysMax)) {
       const message = 'Give the day on which it was paid: today at the latest.';
       throw new Refused([new UserFault('DAY_INVALID', message, 'paidOn')], runResult(run.id));
     }
     const found = await openSums(context, run.id, input.instructionIds ?? null);
-    const paid: { scheduleId: string; transferId: string }[] = [];
-    for (const [budgetId, ofBudget] of byBudget(found)) {
-      await lockBudget(tx, budgetId);
-      const transferIds = await post(
-        tx,
-        { budgetId, personId: ofBudget[0]!.personId },
-        ofBudget.map(({ scheduleId, source, pence, portionId }) => ({
-          kind: 'PAID_IN' as const,
-          source: source as FundingSource,
-          pence,
-          effectiveOn: paidOn,
-          portionId,
-          description: null,
-          cause: `payment/${run.id}/${scheduleId}`,
-        })),
-      );
-      for (const [n, { scheduleId }] of ofBudget.entries())
-        paid.push({ scheduleId, transferId: transferIds[n]! });
-    }
+    await lockBudgets(
+      tx,
+      found.map(({ budgetId }) => budgetId),
+    );
+    const transferIds = await postAll(
+      tx,
+      found.map(({ personId, budgetId, portionId, source, pence, scheduleId }) => ({
+        kind: 'PAID_IN',
+        personId,
+        budgetId,
+        portionId,
+        source,
+        pence,
+        effectiveOn: paidOn,
+        description: null,
+        cause: `payment/${run.id}/${scheduleId}`,
+      })),
+    );
+    const paid = found.map(({ scheduleId }, n) => ({ scheduleId, transferId: transferIds[n]! }));
     await markPaid(tx, run.id, paid);
-    const personIds = [...new Set(found.map(({ personId }) => personId))];
-    await announce(context, paymentChanged, personIds);
-    return { result: runResult(run.id), personIds };
+    return said(context, run.id, found);
   },
 };
 
-function byBudget(sums: Sum[]): Map<string, Sum[]> {
-  const grouped = new Map<string, Sum[]>();
-  for (const sum of sums) grouped.set(sum.budgetId, [...(grouped.get(sum.budgetId) ?? []), sum]);
-  return grouped;
+/** What became of payments is told to the people they are for. */
+async function said(context: CommandContext, runId: string, sums: Sum[]) {
+  const personIds = [...new Set(sums.map(({ personId }) => personId))];
+  await announce(context, paymentChanged, personIds);
+  return { result: runResult(runId), personIds };
 }
 
 export const failPaymentsCommand: Command<
@@ -168,17 +166,10 @@ export const failPaymentsCommand: Command<
     const run = await openRun(context, input.runId);
     const reason = reasonOf(input.reason);
     const found = await openSums(context, run.id, input.instructionIds);
-    await context.tx.paymentInstruction.updateMany({
-      where: { id: { in: found.flatMap(({ instructionIds }) => instructionIds) } },
-      data: { status: 'FAILED', heldFor: reason, version: { increment: 1 } },
-    });
-    await raiseFor(
-      context,
-      found.map(({ scheduleId }) => scheduleId),
-    );
-    const personIds = [...new Set(found.map(({ personId }) => personId))];
-    await announce(context, paymentChanged, personIds);
-    return { result: runResult(run.id), personIds, reason };
+    const scheduleIds = found.map(({ scheduleId }) => scheduleId);
+    await markFailed(context.tx, run.id, scheduleIds, reason);
+    await raiseFor(context, scheduleIds);
+    return { ...(await said(context, run.id, found)), reason };
   },
 };
 

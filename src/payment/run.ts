@@ -1,4 +1,5 @@
 /** Payment runs in SQL, set-based: what goes out together, and what is known of it. In a command's transaction. */
+import type { FundingSource } from '../generated/prisma/enums.ts';
 import type { CommandContext } from '../write/command.ts';
 
 type Tx = CommandContext['tx'];
@@ -70,33 +71,40 @@ export interface Sum {
   personId: string;
   budgetId: string;
   portionId: string | null;
-  source: string;
+  source: FundingSource;
   pence: bigint;
   instructionIds: string[];
 }
 
+const lockSent = `
+select s.id::text as id from payment_schedule s
+ where s.id in (select schedule_id from payment_instruction
+                 where run_id = $1::uuid and status = 'SENT' and ($2::uuid[] is null or id = any($2::uuid[])))
+ order by s.id limit $3
+   for update of s`;
+
+// Asked once the schedules are locked: until then their people may still be merged.
 const sums = `
 select s.id::text as "scheduleId", s.person_id::text as "personId", s.budget_id::text as "budgetId",
        s.portion_id::text as "portionId", s.source::text as source, array_agg(i.id)::text[] as "instructionIds",
        sum(case i.effect when 'SUBTRACT' then -i.pence else i.pence end)::bigint as pence
   from payment_instruction i join payment_schedule s on s.id = i.schedule_id and s.person_id = i.person_id
- where i.run_id = $1::uuid and i.status = $2::instruction_status
-   and ($3::uuid[] is null or i.schedule_id in (
-         select schedule_id from payment_instruction where id = any($3::uuid[]) and run_id = $1::uuid))
+ where i.run_id = $1::uuid and i.status = 'SENT' and i.schedule_id = any($2::uuid[])
  group by s.id, s.person_id, s.budget_id, s.portion_id, s.source
- order by s.budget_id, s.id limit $4`;
+ order by s.budget_id, s.id`;
 
-/** The run's sums that stand so: those with one of these instructions in them, or any. */
-export async function sumsOf(
+/**
+ * Sums of a run, which the caller has locked, that wait to hear of the bank, with their schedules locked: those with one
+ * of these instructions in them, or any, so many at most.
+ */
+export async function lockSums(
   tx: Tx,
   runId: string,
-  {
-    status,
-    instructionIds,
-    limit,
-  }: { status: 'SENT' | 'PAID'; instructionIds: string[] | null; limit: number },
+  { instructionIds, limit }: { instructionIds: string[] | null; limit: number },
 ): Promise<Sum[]> {
-  return tx.$queryRawUnsafe<Sum[]>(sums, runId, status, instructionIds, limit);
+  const locked = await tx.$queryRawUnsafe<{ id: string }[]>(lockSent, runId, instructionIds, limit);
+  const ids = locked.map(({ id }) => id);
+  return tx.$queryRawUnsafe<Sum[]>(sums, runId, ids);
 }
 
 /** Marks sums as paid, by the transfers that brought their money into the ledger. */
@@ -107,5 +115,16 @@ export async function markPaid(tx: Tx, runId: string, paid: { scheduleId: string
       where i.schedule_id = r."scheduleId" and i.run_id = $1::uuid and i.status = 'SENT'`,
     runId,
     JSON.stringify(paid),
+  );
+}
+
+/** Marks sums as not paid. `reason` is in the words of who says so. */
+export async function markFailed(tx: Tx, runId: string, scheduleIds: string[], reason: string) {
+  await tx.$executeRawUnsafe(
+    `update payment_instruction set status = 'FAILED', held_for = $3, version = version + 1
+      where schedule_id = any($2::uuid[]) and run_id = $1::uuid and status = 'SENT'`,
+    runId,
+    scheduleIds,
+    reason,
   );
 }

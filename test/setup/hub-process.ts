@@ -32,12 +32,13 @@ export function leaveNoHub() {
 export async function startHubProcess(
   kit: Pick<TestHub, 'database' | 'issuer'>,
   worker: HubProcessSettings['worker'] = null,
+  now = noon().toISOString(),
 ): Promise<HubProcess> {
   const settings: HubProcessSettings = {
     databaseUrl: kit.database.url,
     issuer: kit.issuer.url,
     audience,
-    now: noon().toISOString(),
+    now,
     filesFolder: tmpdir(),
     worker,
   };
