@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JWTPayload } from 'jose';
-import { openSignIn } from '../../src/access/sign-in.ts';
+import { type Issuer, openSignIn, soleIssuer } from '../../src/access/sign-in.ts';
+import { openTokens } from '../../src/access/token.ts';
 import type { LiveLimits } from '../../src/live/live.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { type FilesSettings, openFiles } from '../../src/platform/file.ts';
@@ -39,7 +40,12 @@ interface Options {
   /** Where files are kept, if not in a folder of their own for this hub. */
   files?: FilesSettings;
   live?: Partial<LiveLimits>;
+  /** More whose tokens are accepted. */
+  issuers?: Issuer[];
 }
+
+/** Where every test hub says it is found from outside, so that two of them are one. */
+export const publicUrl = 'https://hub.test';
 
 export const coordinator = {
   sub: 'nadia',
@@ -58,12 +64,12 @@ export async function startTestHub(options: Options = {}): Promise<TestHub> {
   const database = openDatabase(made.url);
   const issuer = await startIssuer();
   const folder = await mkdtemp(join(tmpdir(), 'tandem-files-'));
+  const tokens = await openTokens({ pool: database.pool, publicUrl, audience, now });
   const hub = await startHub(
     {
       database,
       signIn: openSignIn({
-        issuer: issuer.url,
-        audience,
+        issuers: [soleIssuer(issuer.url, audience), tokens.issuer, ...(options.issuers ?? [])],
         now,
         ...(keysForMs === undefined ? {} : { keysForMs }),
         ...(askAgainAfterMs === undefined ? {} : { askAgainAfterMs }),
@@ -73,6 +79,7 @@ export async function startTestHub(options: Options = {}): Promise<TestHub> {
       now,
       tools: { prisma: database.prisma, files: openFiles(options.files ?? { folder }) },
       ...(options.live === undefined ? {} : { live: options.live }),
+      extend: tokens.addRoute,
     },
     { host: '127.0.0.1', port: 0 },
   );
