@@ -305,7 +305,7 @@ describe('two processes of one hub', () => {
     });
     await pool.end();
 
-    const [one, other] = running as [{ url: string }, { url: string }];
+    const [one, other] = [running[0]!, running[1]!];
     const signed = await assertion({ key: privateKey });
     const first = await exchange(signed, one.url);
     expect(first.status).toBe(200);

@@ -18,7 +18,7 @@ const commands = new Set<CommandName>([
   'sendReturn',
 ]);
 
-export const stepUpMinutes = 30;
+const stepUpMinutes = 30;
 
 /**
  * True where they must sign in again before this command. A sign-in whose time the token does not tell counts as long

@@ -57,9 +57,15 @@ async function openProvider({ issuer, audience, key, personas }: DemoSignIn): Pr
   const { default: OidcProvider, interactionPolicy } = await quietly(() => import('oidc-provider'));
   const people = new Map(Object.values(personas).map((persona) => [persona.sub, persona]));
   const resource = new URL('/graphql', issuer).href;
-  // Whoever comes is asked who they are: in a demo one wants to be somebody else.
   const policy = interactionPolicy.base();
   policy.remove('consent');
+  // Whoever comes is asked each time who they are: in a demo one wants to be somebody else.
+  const isToBeAsked = new interactionPolicy.Check(
+    'who',
+    'say who you are',
+    ({ oidc }) => !oidc.result?.login,
+  );
+  policy.get('login')!.checks.add(isToBeAsked);
 
   const configuration: Configuration = {
     adapter: demoStore(),

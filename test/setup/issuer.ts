@@ -54,7 +54,6 @@ export async function startIssuer(): Promise<TestIssuer> {
         sub: 'somebody',
         iat: now,
         exp: now + 600,
-        auth_time: now,
         ...claims,
         ...changes,
       };
