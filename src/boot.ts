@@ -3,19 +3,25 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Express } from 'express';
+import { createLocalJWKSet } from 'jose';
 import { startWorker } from '../jobs/worker.ts';
 import { migrate } from '../prisma/migrate.ts';
 import { loadOrganisations } from '../prisma/reference.ts';
-import { openSignIn } from './access/sign-in.ts';
+import { type Issuer, openSignIn, soleIssuer } from './access/sign-in.ts';
+import { readSignInFile } from './access/sign-in-file.ts';
+import { openTokens } from './access/token.ts';
 import { loadPolicy } from './commissioner/load.ts';
 import { startDemo } from './demo/demo.ts';
-import { demoDocuments, demoIssuerUrl, openDemoKey } from './demo/issuer.ts';
+import { demoIssuerUrl, demoPublicKeys, openDemoKey } from './demo/issuer.ts';
+import { personas } from './demo/persona.ts';
+import type { Place } from './demo/place.ts';
+import { addDemoSignIn } from './demo/sign-in.ts';
 import { askForSync } from './intake/request.ts';
 import { hasRealSources, putOrganisation, putSource } from './intake/source.ts';
 import { type Database, openDatabase } from './platform/database.ts';
 import { londonDay } from './platform/day.ts';
 import { freePort, startEmbeddedPostgres } from './platform/embedded.ts';
-import type { Environment } from './platform/environment.ts';
+import { type Environment, isDemo } from './platform/environment.ts';
 import { Fault } from './platform/fault.ts';
 import { openFiles } from './platform/file.ts';
 import { type Log, openLog } from './platform/log.ts';
@@ -42,7 +48,7 @@ export async function boot(
   say: (line: string) => void,
   log: Log = openLog(environment.logLevel, process.stderr),
 ): Promise<Running> {
-  const { host, dataDir, redisUrl, oidcIssuer, oidcAudience } = environment;
+  const { host, dataDir, redisUrl, oidcAudience: audience, stepUpMinutes } = environment;
   const port = environment.port === 0 ? await freePort() : environment.port;
   const now = () => new Date();
   const opened: (() => Promise<void>)[] = [];
@@ -64,11 +70,10 @@ export async function boot(
     await loadOrganisations(database.pool);
     await loadPolicy(database.pool, shipped('../prisma/reference/policy/'), { keep: true });
 
-    const isDemo = oidcIssuer === undefined;
-    if (isDemo && (await hasRealSources(database.pool))) {
+    if (isDemo(environment) && (await hasRealSources(database.pool))) {
       throw new Fault(
         'DEMO_REFUSED',
-        'This database holds records of real systems. Set OIDC_ISSUER: the demo sign-in must not open them.',
+        'This database holds records of real systems. Set OIDC_ISSUER or SIGN_IN_FILE: the demo sign-in must not open them.',
       );
     }
 
@@ -76,7 +81,7 @@ export async function boot(
     const metrics = openMetrics({ statementsSent: database.reader.sent });
     let hubUrl: string | null = null;
     let demo: Running['demo'] = null;
-    if (isDemo && parts.api) {
+    if (isDemo(environment) && parts.api) {
       say('Starting the demo place: two source systems that speak the real formats');
       const ports = environment.port === 0 ? { nhs: 0, council: 0 } : { nhs: port + 1, council: port + 2 };
       demo = await startDemo({ today: await firstDay(dataDir, now()), now, ports });
@@ -87,16 +92,25 @@ export async function boot(
       await askForSync(database.pool, []);
     }
     if (parts.api) {
-      const issuer = oidcIssuer ?? demoIssuerUrl(port);
+      const publicUrl = environment.publicUrl ?? `http://localhost:${port}`;
+      const tokens = await openTokens({ pool: database.pool, publicUrl, audience, now });
+      const local =
+        demo === null
+          ? null
+          : await demoSignIn({ issuer: demoIssuerUrl(port), audience, dataDir }, demo.place);
+      const issuers = local === null ? await issuersOf(environment) : [local.issuer];
       const hub = await startHub(
         {
           database,
-          signIn: openSignIn({ issuer, audience: oidcAudience, now }),
+          signIn: openSignIn({ issuers: [...issuers, tokens.issuer], now }),
           log,
           metrics,
           now,
-          tools: { prisma: database.prisma, files },
-          ...(isDemo ? { extend: await demoIssuer(issuer, dataDir) } : {}),
+          tools: { prisma: database.prisma, files, stepUpMinutes },
+          extend(app, audit) {
+            tokens.addRoute(app, audit);
+            local?.addRoutes(app);
+          },
         },
         { host, port },
       );
@@ -128,11 +142,22 @@ async function firstDay(dataDir: string, now: Date): Promise<string> {
   return today;
 }
 
-/** Publishes the demo issuer's description and keys, as any issuer does. */
-async function demoIssuer(issuer: string, dataDir: string): Promise<(app: Express) => void> {
-  const { configuration, jwks } = demoDocuments(issuer, await openDemoKey(dataDir));
-  return (app) => {
-    app.get('/demo/.well-known/openid-configuration', (_req, res) => void res.json(configuration));
-    app.get('/demo/jwks', (_req, res) => void res.json(jwks));
+/** Whose tokens the hub accepts outside the demo. @throws Fault where the sign-in file is not right */
+async function issuersOf({ oidcIssuer, oidcAudience, signInFile }: Environment): Promise<Issuer[]> {
+  if (signInFile === undefined) return [soleIssuer(oidcIssuer!, oidcAudience)];
+  const { issuers, problems } = await readSignInFile(signInFile);
+  if (issuers === undefined) throw new Fault('SIGN_IN_FILE', problems.join('\n'));
+  return issuers;
+}
+
+/** The sign-in of the made-up place, at the hub's own address. */
+async function demoSignIn(
+  { issuer, audience, dataDir }: { issuer: string; audience: string; dataDir: string },
+  place: Place,
+): Promise<{ issuer: Issuer; addRoutes: (app: Express) => void }> {
+  const key = await openDemoKey(dataDir);
+  return {
+    issuer: { ...soleIssuer(issuer, audience), keys: createLocalJWKSet(demoPublicKeys(key)) },
+    addRoutes: (app) => addDemoSignIn(app, { issuer, audience, key, personas: personas(place) }),
   };
 }

@@ -1,9 +1,20 @@
 /** `npm run hub -- COMMAND`: what an operator does from the command line. */
+
+import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { backUp, type Manifest, restore } from '../prisma/backup.ts';
 import { migrate, newMigration } from '../prisma/migrate.ts';
+import {
+  type ClientApplication,
+  clientRoles,
+  disableClient,
+  listClients,
+  putClient,
+  readPublicKeys,
+} from './access/client.ts';
+import { replaceHubKey } from './access/hub-key.ts';
 import { loadPolicy } from './commissioner/load.ts';
 import { demoIssuerUrl, demoToken, readDemoKey } from './demo/issuer.ts';
 import { personas } from './demo/persona.ts';
@@ -13,7 +24,7 @@ import { putOrganisation, putSource } from './intake/source.ts';
 import { verifyLedger } from './ledger/verify.ts';
 import { londonDay } from './platform/day.ts';
 import { startEmbeddedPostgres } from './platform/embedded.ts';
-import { type Environment, EnvironmentError, readEnvironment } from './platform/environment.ts';
+import { type Environment, EnvironmentError, isDemo, readEnvironment } from './platform/environment.ts';
 import { Fault } from './platform/fault.ts';
 import { watchSync } from './watch.ts';
 
@@ -28,6 +39,11 @@ const help = () => `npm run hub -- COMMAND
   source list                    the systems the hub takes records from
   source add CODE --kind NHS_FHIR|COUNCIL --organisation ODS --url URL --name NAME [--every SECONDS]
   organisation add CODE --kind ICB|COUNCIL|PROVIDER|OTHER --name NAME
+  client add ID --name NAME [--organisation ODS] [--role ROLE --key FILE] [--documents-only]
+                                 an application that signs in with its own key (PEM or JWKS), or carries people's tokens
+  client list                    the applications, and whether they may come in
+  client disable ID              takes an application out; client add lets it in again
+  client new-key                 a new key for the tokens of applications; restart the hub after it
   policy load FOLDER             takes up policy.csv, exclusion.csv and authorisation.csv of a commissioner
   ledger verify                  recomputes every balance, and names the first row that does not fit
   backup FOLDER                  writes all that the database holds into a new folder, while the hub goes on
@@ -35,13 +51,13 @@ const help = () => `npm run hub -- COMMAND
   migrate                        brings the database up to this version
   migrate new NAME               writes the SQL of a change of prisma/schema.prisma as a new migration`;
 
-type Options = Record<string, string | undefined>;
+type Options = Record<string, string | undefined> & { 'documents-only'?: boolean };
 type Run = (words: string[], options: Options, environment: Environment) => Promise<void>;
 
 const commands: Record<string, Run> = {
-  token: async ([name = ''], _options, { port, oidcAudience, oidcIssuer, dataDir }) => {
-    if (oidcIssuer !== undefined)
-      throw usage('OIDC_ISSUER is set: its sign-in gives the tokens, not the demo.');
+  token: async ([name = ''], _options, environment) => {
+    const { port, oidcAudience, dataDir } = environment;
+    if (!isDemo(environment)) throw usage('OIDC_ISSUER or SIGN_IN_FILE is set: tokens come from there.');
     const everybody = Object.entries(demoPeople());
     const persona = everybody.find(([known]) => known === name)?.[1];
     if (persona === undefined) throw usage(`Say who: ${everybody.map(([known]) => known).join(', ')}.`);
@@ -154,6 +170,29 @@ const commands: Record<string, Run> = {
     });
   },
 
+  client: async ([word, id], options, environment) => {
+    const { name, organisation = null, role = null, key, 'documents-only': documentsOnly } = options;
+    await withPool(environment, async (pool) => {
+      if (word === 'list') {
+        for (const client of await listClients(pool)) say(lineOf(client));
+      } else if (word === 'disable' && id) {
+        if (!(await disableClient(pool, id))) throw usage('There is no such client. See: client list');
+        say(`${id} gets no more tokens. Those it has end within five minutes.`);
+      } else if (word === 'new-key') {
+        await replaceHubKey(pool);
+        say('Made a new key. Restart every process of the hub to take it up.');
+      } else if (word === 'add' && id && name) {
+        const known = clientRoles.find((one) => one === role) ?? null;
+        if (role !== null && known === null) throw usage(`--role is one of ${clientRoles.join(', ')}.`);
+        const jwks = key === undefined ? null : await readPublicKeys(await readFile(key, 'utf8'));
+        const isOnly = documentsOnly === true;
+        await putClient(pool, { id, name, organisation, role: known, jwks, documentsOnly: isOnly });
+        say(`Kept ${id}.`);
+      } else
+        throw usage('Say: client add ID --name NAME …, client list, client disable ID, or client new-key');
+    });
+  },
+
   policy: async ([word, folder], _options, environment) => {
     if (word !== 'load' || !folder) throw usage('Say: policy load FOLDER');
     await withPool(environment, async (pool) => {
@@ -172,6 +211,10 @@ async function verify(pool: pg.Pool): Promise<void> {
 
 const rowsOf = ({ tables }: Manifest) =>
   `${tables.reduce((sum, { rows }) => sum + rows, 0)} rows of ${tables.length} tables`;
+const lineOf = ({ id, name, role, organisation, enabled, documentsOnly }: ClientApplication) =>
+  [id, role, organisation, !enabled && 'disabled', documentsOnly && 'documents only', name]
+    .filter(Boolean)
+    .join('  ');
 
 const usage = (message: string) => new Fault('USAGE', message);
 
@@ -203,9 +246,15 @@ async function onPool(connectionString: string, work: OnPool): Promise<void> {
 try {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: Object.fromEntries(
-      ['kind', 'organisation', 'url', 'name', 'every'].map((option) => [option, { type: 'string' as const }]),
-    ),
+    options: {
+      ...Object.fromEntries(
+        ['kind', 'organisation', 'url', 'name', 'every', 'role', 'key'].map((option) => [
+          option,
+          { type: 'string' as const },
+        ]),
+      ),
+      'documents-only': { type: 'boolean' },
+    },
   });
   const [command = '', ...words] = positionals;
   const run = commands[command];

@@ -2,8 +2,9 @@
 import { createServer } from 'node:net';
 import { Redis } from 'ioredis';
 import pg from 'pg';
+import { readSignInFile } from './access/sign-in-file.ts';
 import type { Parts } from './boot.ts';
-import type { Environment } from './platform/environment.ts';
+import { type Environment, isDemo } from './platform/environment.ts';
 
 const oldest = 15;
 const newest = 18;
@@ -11,15 +12,15 @@ const timeoutMs = 5_000;
 
 /** The problems, in words for whoever starts the hub. */
 export async function preflight(environment: Environment, parts: Parts): Promise<string[]> {
-  const { host, port, databaseUrl, redisUrl, oidcIssuer } = environment;
-  const isDemo = oidcIssuer === undefined;
-  const ports = !parts.api || port === 0 ? [] : isDemo ? [port, port + 1, port + 2] : [port];
+  const { host, port, databaseUrl, redisUrl, signInFile } = environment;
+  const ports = !parts.api || port === 0 ? [] : isDemo(environment) ? [port, port + 1, port + 2] : [port];
   const checks = [
     portProblem(host, ports),
     databaseUrl === undefined ? null : databaseProblem(databaseUrl),
     redisUrl === undefined ? null : redisProblem(redisUrl),
   ];
-  return (await Promise.all(checks)).filter((problem) => problem !== null);
+  const { problems = [] } = signInFile === undefined ? {} : await readSignInFile(signInFile);
+  return [...(await Promise.all(checks)).filter((problem) => problem !== null), ...problems];
 }
 
 async function portProblem(host: string, ports: number[]): Promise<string | null> {

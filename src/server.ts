@@ -7,7 +7,7 @@ import { ApolloServerPluginCacheControlDisabled } from '@apollo/server/plugin/di
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import { type GraphQLSchema, OperationTypeNode } from 'graphql';
 import type { SignIn } from './access/sign-in.ts';
-import { openAudit } from './audit/store.ts';
+import { type Audit, openAudit } from './audit/store.ts';
 import { openCatalogue } from './catalogue.ts';
 import { addEvidenceRoutes } from './evidence/route.ts';
 import { isGraphql, readRequest, wantsStream } from './graphql-request.ts';
@@ -30,8 +30,8 @@ export interface HubOptions {
   metrics: Metrics;
   now: () => Date;
   tools: CommandTools;
-  /** More routes, such as the demo's issuer. */
-  extend?: (app: Express) => void;
+  /** More routes, such as those of sign-in. */
+  extend?: (app: Express, audit: Audit) => void;
   /** Of live changes, where the usual ones do not do. */
   live?: Partial<LiveLimits>;
 }
@@ -111,7 +111,7 @@ export async function startHub(
   );
   addEvidenceRoutes(app, { pool: database.pool, files: tools.files, signIn, audit, now });
   addExportRoutes(app, { pool: database.pool, signIn, audit, now });
-  options.extend?.(app);
+  options.extend?.(app, audit);
 
   app.use((_req, res) => refuse(res, 404, new Fault('NOT_FOUND', 'There is nothing at this address.')));
   const fail = (error: unknown, res: ServerResponse) => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { EnvironmentError, readEnvironment } from '../src/platform/environment.ts';
+import { EnvironmentError, isDemo, readEnvironment } from '../src/platform/environment.ts';
 
 function problemsOf(env: Record<string, string>): string {
   try {
@@ -18,8 +18,11 @@ describe('the environment', () => {
       redisUrl: undefined,
       host: '127.0.0.1',
       port: 4000,
+      publicUrl: undefined,
       oidcIssuer: undefined,
+      signInFile: undefined,
       oidcAudience: 'tandem',
+      stepUpMinutes: 30,
       logLevel: 'info',
       dataDir: './.data',
       evidence: { folder: '.data/evidence' },
@@ -39,6 +42,8 @@ describe('the environment', () => {
       REDIS_URL: 'rediss://queue:6380',
       HOST: '0.0.0.0',
       PORT: '0',
+      PUBLIC_URL: 'https://hub.example/',
+      STEP_UP_MINUTES: '10',
       OIDC_ISSUER: 'https://login.example/realm',
       OIDC_AUDIENCE: 'urn:tandem',
       LOG_LEVEL: 'debug',
@@ -57,8 +62,11 @@ describe('the environment', () => {
       redisUrl: 'rediss://queue:6380',
       host: '0.0.0.0',
       port: 0,
+      publicUrl: 'https://hub.example',
       oidcIssuer: 'https://login.example/realm',
+      signInFile: undefined,
       oidcAudience: 'urn:tandem',
+      stepUpMinutes: 10,
       logLevel: 'debug',
       dataDir: '/var/lib/tandem',
       evidence: {
@@ -101,6 +109,10 @@ describe('the environment', () => {
     ['OIDC_ISSUER', 'https://user:pass@login.example'],
     ['OIDC_ISSUER', 'https://login.example?tenant=1'],
     ['OIDC_AUDIENCE', 'two words'],
+    ['PUBLIC_URL', 'http://hub.example'],
+    ['SIGN_IN_FILE', 'https://hub.example/sign-in.json'],
+    ['STEP_UP_MINUTES', '0'],
+    ['STEP_UP_MINUTES', 'soon'],
     ['DATA_DIR', 'file:///var/lib/tandem'],
     ['DATABASE_URL', 'postgresql://host:notaport/db'],
     ['EVIDENCE_SECRET', 'hunter2'],
@@ -122,6 +134,15 @@ describe('the environment', () => {
       'EVIDENCE_S3_ACCESS_KEY_ID: missing; set all of EVIDENCE_S3_*, or none',
     ]);
     expect(problems.join()).not.toContain('hunter2');
+  });
+
+  test('takes one issuer or a file of them, not both', () => {
+    expect(problemsOf({ OIDC_ISSUER: 'https://login.example', SIGN_IN_FILE: 'sign-in.json' })).toMatch(
+      /^SIGN_IN_FILE: set beside OIDC_ISSUER/,
+    );
+    expect(isDemo(readEnvironment({ SIGN_IN_FILE: 'sign-in.json' }))).toBe(false);
+    expect(isDemo(readEnvironment({ OIDC_ISSUER: 'https://login.example' }))).toBe(false);
+    expect(isDemo(readEnvironment({}))).toBe(true);
   });
 
   test('lets an issuer on this machine speak plain http', () => {

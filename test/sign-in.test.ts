@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Answer, coordinator, startTestHub, type TestHub } from './setup/hub.ts';
+import { type Answer, coordinator, publicUrl, startTestHub, type TestHub } from './setup/hub.ts';
 import { startIssuer } from './setup/issuer.ts';
 
 const operation = { query: '{ me { name role } }' };
@@ -54,6 +54,8 @@ describe('a token that must not be believed', () => {
     ],
     ['of another issuer', () => other.token(coordinator)],
     ['of another issuer that names ours', () => other.token(coordinator, { iss: kit.issuer.url })],
+    ['of the hub itself, by another key', () => other.token(coordinator, { iss: publicUrl })],
+    ['of nobody', () => kit.issuer.token({ ...coordinator, sub: '' })],
     ['for another service', () => kit.issuer.token(coordinator, { aud: 'another' })],
     ['expired', () => kit.issuer.token(coordinator, { exp: inSeconds(-60) })],
     ['that never expires', () => kit.issuer.token(coordinator, { exp: undefined as never })],

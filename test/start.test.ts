@@ -1,7 +1,7 @@
 /** What a newcomer meets: `npm start` in an empty folder, the tokens, the operations it prints, and how it stops. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -139,6 +139,20 @@ test('starts with nothing, says what to try, and all of it works; a second start
     expect(data.me).toEqual({ role: name.toUpperCase().replace('-', '_') });
   }
 
+  const signInPage = await fetch(
+    `http://localhost:${port}/demo/auth?${new URLSearchParams({
+      client_id: 'tandem-demo',
+      response_type: 'code',
+      scope: 'openid',
+      redirect_uri: `http://localhost:${port}/signed-in`,
+      code_challenge: 'a'.repeat(43),
+      code_challenge_method: 'S256',
+    })}`,
+    { redirect: 'manual' },
+  );
+  expect(signInPage.headers.get('location')).toMatch(/^\/demo\/sign-in\//);
+  expect(first.output()).not.toMatch(/warn/i);
+
   const explorer = await fetch(`http://localhost:${port}/explorer/`);
   expect(explorer.status).toBe(200);
   expect(explorer.headers.get('content-security-policy')).toContain("default-src 'none'");
@@ -197,6 +211,17 @@ describe('what cannot start says why in a line each, and ends with 1', () => {
     expect(lines[2]).toContain('DATABASE_URL: the PostgreSQL server does not answer (connection refused)');
     expect(lines[3]).toContain('REDIS_URL: the Redis server does not answer');
     expect(lines.join()).not.toContain('secret');
+  });
+
+  test('a sign-in file that is not right, beside what else is wrong', async () => {
+    const file = join(dataDir, 'sign-in.json');
+    await writeFile(file, JSON.stringify({ issuers: [{ url: 'http://elsewhere.test' }] }));
+    const lines = await fails({ SIGN_IN_FILE: file, DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' });
+    expect(lines.join()).toContain('DATABASE_URL: ');
+    expect(lines.join()).toContain('SIGN_IN_FILE: issuers[0].url: ');
+    expect(lines.join()).toContain('SIGN_IN_FILE: issuers[0].claims: ');
+    const [refused] = await fails({ SIGN_IN_FILE: file }, 'src/hub.ts', 'token', 'person');
+    expect(refused).toContain('SIGN_IN_FILE is set');
   });
 
   test('a part that does not exist, a token for nobody', async () => {

@@ -1,20 +1,29 @@
 /**
- * Turns a bearer token into a viewer. Tokens are signed JWTs of one OpenID Connect issuer, checked against the keys
- * it publishes; nothing about a request but its token says who is asking. Costs no SQL.
+ * Turns a bearer token into a viewer. Tokens are signed JWTs of the issuers the hub trusts, each checked against the
+ * keys of that issuer alone; nothing about a request but its token says who is asking. Costs no SQL.
  */
-import { createRemoteJWKSet, errors, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { Fault } from '../platform/fault.ts';
-import { type Viewer, viewerOf } from './viewer.ts';
+import { type ReadViewer, readingAll } from './claims.ts';
+import { type IssuerKeys, type KeyTimes, openIssuerKeys } from './issuer-keys.ts';
+import type { Viewer } from './viewer.ts';
 
-interface SignInOptions {
-  issuer: string;
+export interface Issuer {
+  url: string;
   audience: string;
+  algorithms: readonly string[];
+  viewerOf: ReadViewer;
+  /** Where the hub signs the tokens itself. Others publish their keys at their address. */
+  keys?: IssuerKeys['keyOf'];
+  /** Its tokens do not say all that `viewerOf` needs: its userinfo endpoint says the rest. */
+  userInfo?: boolean;
+}
+
+interface SignInOptions extends KeyTimes {
+  /** Two of one address differ by audience. */
+  issuers: Issuer[];
   now: () => Date;
-  /** How long published keys are trusted without asking again; after that, no keys means no sign-in. */
-  keysForMs?: number;
-  /** At most this often are keys asked for anew because a token names one that is not known. */
-  askAgainAfterMs?: number;
 }
 
 export interface SignIn {
@@ -23,58 +32,56 @@ export interface SignIn {
 }
 
 /** Asymmetric only: with a shared secret, whoever can check a token could make one. */
-const algorithms = ['RS256', 'RS512', 'PS256', 'PS512', 'ES256', 'ES384', 'EdDSA'];
+export const algorithms = ['RS256', 'RS512', 'PS256', 'PS512', 'ES256', 'ES384', 'EdDSA'] as const;
+
+/** The only issuer of a hub: its tokens carry the hub's own names for claims, and it speaks for everybody. */
+export const soleIssuer = (url: string, audience: string): Issuer => ({
+  url,
+  audience,
+  algorithms,
+  viewerOf: readingAll,
+});
 
 /** A checked token is not checked again for this long, nor beyond its own end. */
 const rememberedMs = 30_000;
-const timeoutMs = 5_000;
 
 const unauthenticated = () =>
   new Fault('UNAUTHENTICATED', 'Sign in: send a valid token as "Authorization: Bearer …".');
 
-export function openSignIn({
-  issuer,
-  audience,
-  now,
-  keysForMs = 600_000,
-  askAgainAfterMs = 5_000,
-}: SignInOptions): SignIn {
-  const remembered = new LRUCache<string, { viewer: Viewer; until: number }>({ max: 5_000 });
-  let keys: Promise<JWTVerifyGetKey> | undefined;
+const unavailable = (cause: unknown) =>
+  new Fault('SIGN_IN_UNAVAILABLE', 'Sign-in cannot be checked now: the issuer does not answer.', {
+    retryable: true,
+    cause,
+  });
 
-  async function discover(): Promise<JWTVerifyGetKey> {
-    const response = await fetch(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, {
-      signal: AbortSignal.timeout(timeoutMs),
-      redirect: 'error',
-    });
-    const found = (await response.json()) as { issuer?: unknown; jwks_uri?: unknown };
-    if (!response.ok || found.issuer !== issuer || typeof found.jwks_uri !== 'string') {
-      throw new Error('the issuer does not describe itself as expected');
+export function openSignIn({ issuers, now, ...times }: SignInOptions): SignIn {
+  const remembered = new LRUCache<string, { viewer: Viewer; until: number }>({ max: 5_000 });
+  const published = new Map(
+    issuers.filter(({ keys }) => keys === undefined).map(({ url }) => [url, openIssuerKeys(url, times)]),
+  );
+
+  /** By what the token itself says, which is believed only once its signature has been checked. */
+  function issuerOf(token: string): Issuer | undefined {
+    let said: JWTPayload;
+    try {
+      said = decodeJwt(token);
+    } catch {
+      return undefined;
     }
-    return createRemoteJWKSet(new URL(found.jwks_uri), {
-      cacheMaxAge: keysForMs,
-      cooldownDuration: askAgainAfterMs,
-      timeoutDuration: timeoutMs,
-    });
+    return issuers.find(({ url, audience }) => url === said.iss && [said.aud].flat().includes(audience));
   }
 
-  async function verify(token: string) {
-    keys ??= discover();
-    let getKey: JWTVerifyGetKey;
+  async function verify(token: string, issuer: Issuer): Promise<JWTPayload> {
+    const keyOf = issuer.keys ?? published.get(issuer.url)!.keyOf;
     try {
-      getKey = await keys;
-    } catch (cause) {
-      keys = undefined;
-      throw unavailable(cause);
-    }
-    try {
-      return await jwtVerify(token, getKey, {
-        issuer,
-        audience,
-        algorithms,
+      const { payload } = await jwtVerify(token, keyOf, {
+        issuer: issuer.url,
+        audience: issuer.audience,
+        algorithms: [...issuer.algorithms],
         currentDate: now(),
         requiredClaims: ['exp', 'sub'],
       });
+      return payload;
     } catch (error) {
       // jose's own errors say what is wrong with the token; anything else, that the keys could not be had.
       if (
@@ -88,6 +95,19 @@ export function openSignIn({
     }
   }
 
+  async function claimsOf(token: string, issuer: Issuer): Promise<JWTPayload> {
+    const payload = await verify(token, issuer);
+    if (!issuer.userInfo) return payload;
+    const more = await published
+      .get(issuer.url)!
+      .userInfo(token)
+      .catch((cause) => {
+        throw unavailable(cause);
+      });
+    if (more === null || more.sub !== payload.sub) throw unauthenticated();
+    return { ...more, ...payload };
+  }
+
   return {
     async viewerFrom(authorization) {
       const token = /^Bearer ([\w.-]+)$/i.exec(authorization ?? '')?.[1];
@@ -95,17 +115,13 @@ export function openSignIn({
       const known = remembered.get(token);
       const instant = now().getTime();
       if (known !== undefined && instant < known.until) return known.viewer;
-      const { payload } = await verify(token);
-      const viewer = viewerOf(payload);
+      const issuer = issuerOf(token);
+      if (issuer === undefined) throw unauthenticated();
+      const claims = await claimsOf(token, issuer);
+      const viewer = issuer.viewerOf(claims);
       if (viewer === null) throw unauthenticated();
-      remembered.set(token, { viewer, until: Math.min(instant + rememberedMs, payload.exp! * 1000) });
+      remembered.set(token, { viewer, until: Math.min(instant + rememberedMs, claims.exp! * 1000) });
       return viewer;
     },
   };
 }
-
-const unavailable = (cause: unknown) =>
-  new Fault('SIGN_IN_UNAVAILABLE', 'Sign-in cannot be checked now: the issuer does not answer.', {
-    retryable: true,
-    cause,
-  });

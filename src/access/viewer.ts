@@ -15,6 +15,21 @@ export const viewerRoles = [
 
 export type ViewerRole = (typeof viewerRoles)[number];
 
+const assurances = ['LOW', 'MEDIUM', 'HIGH'] as const;
+
+/** What each role may be at work for. The first is meant where the token does not say. */
+const purposes = {
+  CARE_COORDINATOR: ['DIRECT_CARE', 'COMMISSIONING'],
+  SOCIAL_WORKER: ['DIRECT_CARE', 'COMMISSIONING'],
+  PROVIDER: ['DIRECT_CARE'],
+  FINANCE: ['COMMISSIONING'],
+  PERSON: ['OWN_CARE'],
+  REPRESENTATIVE: ['OWN_CARE'],
+  AUDITOR: ['OVERSIGHT'],
+  PRIVACY_OFFICER: ['OVERSIGHT'],
+  ADMIN: ['OPERATION'],
+} as const satisfies Record<ViewerRole, readonly string[]>;
+
 export interface Viewer {
   /** Issuer and subject of the token, as one string: who it is, everywhere and for ever. */
   subject: string;
@@ -24,39 +39,54 @@ export interface Viewer {
   organisation: string | null;
   /** NHS number that the sign-in has verified, for a person or their representative. */
   nhsNumber: string | null;
+  /** The application that asks, as the issuer knows it. */
+  client: string | null;
+  purpose: (typeof purposes)[ViewerRole][number];
+  /** When they proved who they are; null where the token does not tell. A renewed token does not change it. */
+  signedInAt: Date | null;
+  /** How surely the sign-in knows who they are; null where it does not tell. */
+  assurance: (typeof assurances)[number] | null;
 }
 
 const organisationRoles = new Set<ViewerRole>(['CARE_COORDINATOR', 'SOCIAL_WORKER', 'PROVIDER', 'FINANCE']);
+const purposesOf = (role: ViewerRole): readonly string[] => purposes[role];
 
-/** The claims the hub reads. Whoever acts for an organisation needs one, whoever acts for themself an NHS number. */
-const claims = z
+export const odsCode = z.string().regex(/^[A-Z0-9]{3,10}$/);
+
+/** Whoever acts for an organisation needs one, whoever acts for themself an NHS number. */
+const shape = z
   .object({
-    iss: z.string().min(1),
-    sub: z.string().min(1).max(200),
-    name: z.string().max(200).optional(),
-    tandem_role: z.enum(viewerRoles),
-    organisation: z
-      .string()
-      .regex(/^[A-Z0-9]{3,10}$/)
-      .optional(),
-    nhs_number: z
+    subject: z.string().min(1).max(500),
+    name: z.string().max(200).nullish(),
+    role: z.enum(viewerRoles),
+    organisation: odsCode.nullish(),
+    nhsNumber: z
       .string()
       .regex(/^\d{10}$/)
-      .optional(),
+      .nullish(),
+    client: z.string().min(1).max(200).nullish(),
+    purpose: z.string().nullish(),
+    /** Seconds since 1970, as `auth_time` has it. */
+    signedInAt: z.number().int().positive().nullish(),
+    assurance: z.enum(assurances).nullish(),
   })
-  .refine((c) => !organisationRoles.has(c.tandem_role) || c.organisation !== undefined)
-  .refine((c) => !['PERSON', 'REPRESENTATIVE'].includes(c.tandem_role) || c.nhs_number !== undefined);
+  .refine((v) => !organisationRoles.has(v.role) || v.organisation != null)
+  .refine((v) => !['PERSON', 'REPRESENTATIVE'].includes(v.role) || v.nhsNumber != null)
+  .refine((v) => v.purpose == null || purposesOf(v.role).includes(v.purpose));
 
-/** The viewer that a verified token stands for, or null when its claims do not make one. */
-export function viewerOf(payload: unknown): Viewer | null {
-  const parsed = claims.safeParse(payload);
-  if (!parsed.success) return null;
-  const { iss, sub, name, tandem_role, organisation, nhs_number } = parsed.data;
+/** The viewer that these facts make, or null when they do not make one. */
+export function viewerOf(facts: unknown): Viewer | null {
+  const { success, data } = shape.safeParse(facts);
+  if (!success) return null;
   return {
-    subject: `${iss}#${sub}`,
-    name: name ?? null,
-    role: tandem_role,
-    organisation: organisation ?? null,
-    nhsNumber: nhs_number ?? null,
+    subject: data.subject,
+    name: data.name ?? null,
+    role: data.role,
+    organisation: data.organisation ?? null,
+    nhsNumber: data.nhsNumber ?? null,
+    client: data.client ?? null,
+    purpose: (data.purpose as Viewer['purpose'] | undefined) ?? purposes[data.role][0],
+    signedInAt: data.signedInAt == null ? null : new Date(data.signedInAt * 1000),
+    assurance: data.assurance ?? null,
   };
 }

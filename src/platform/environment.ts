@@ -11,8 +11,14 @@ export interface Environment {
   host: string;
   /** 0 takes any free port. */
   port: number;
+  /** Where the hub is found from outside, without a slash at the end; where it is not told, at its port on this machine. */
+  publicUrl: string | undefined;
+  /** The only issuer, or a file that describes several. With neither, the demo's own sign-in lets people in. */
   oidcIssuer: string | undefined;
+  signInFile: string | undefined;
   oidcAudience: string;
+  /** A person's sign-in is good for moving money for so long. */
+  stepUpMinutes: number;
   logLevel: LogLevel;
   dataDir: string;
   /** Where documents are kept, and what looks them through. */
@@ -39,12 +45,19 @@ const shape = z.object({
   REDIS_URL: variable(redis, 'a redis:// or rediss:// address', 'redis://queue.example:6379').optional(),
   HOST: variable(hostName, 'a host name or an IP address to listen on', '0.0.0.0').default('127.0.0.1'),
   PORT: variable(portNumber, 'a whole number from 0 to 65535', '4000').default('4000').transform(Number),
+  PUBLIC_URL: variable(
+    issuer,
+    'an https:// address (http:// on this machine only)',
+    'https://hub.example',
+  ).optional(),
   OIDC_ISSUER: variable(
     issuer,
     'an https:// address (http:// on this machine only)',
     'https://login.example',
   ).optional(),
   OIDC_AUDIENCE: variable(oneWord, 'a name without spaces', 'tandem').default('tandem'),
+  SIGN_IN_FILE: variable(folder, 'the path of a file', '/etc/tandem/sign-in.json').optional(),
+  STEP_UP_MINUTES: variable(minutes, 'a whole number from 1 to 1440', '30').default('30').transform(Number),
   LOG_LEVEL: variable(logLevel, `one of ${logLevels.join(', ')}`, 'info').default('info'),
   DATA_DIR: variable(folder, 'the path of a folder', './.data').default('./.data'),
   EVIDENCE_SECRET: variable(
@@ -72,6 +85,10 @@ const shape = z.object({
   ).optional(),
 });
 
+/** With no sign-in of its own choice the hub is a demo. */
+export const isDemo = ({ oidcIssuer, signInFile }: Pick<Environment, 'oidcIssuer' | 'signInFile'>): boolean =>
+  oidcIssuer === undefined && signInFile === undefined;
+
 /** Reads and checks the variables. An empty one counts as not set. @throws EnvironmentError */
 export function readEnvironment(env: Record<string, string | undefined>): Environment {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value?.trim()));
@@ -79,6 +96,9 @@ export function readEnvironment(env: Record<string, string | undefined>): Enviro
   const problems = [
     ...(result.error?.issues ?? []).map((issue) => `${String(issue.path[0])}: ${issue.message}`),
     ...missingOf(set),
+    ...('OIDC_ISSUER' in set && 'SIGN_IN_FILE' in set
+      ? ['SIGN_IN_FILE: set beside OIDC_ISSUER; name all issuers in the file, and leave OIDC_ISSUER out']
+      : []),
   ];
   if (!result.success || problems.length > 0) throw new EnvironmentError(problems.join('\n'));
   const found = result.data;
@@ -87,8 +107,11 @@ export function readEnvironment(env: Record<string, string | undefined>): Enviro
     redisUrl: found.REDIS_URL,
     host: found.HOST,
     port: found.PORT,
+    publicUrl: found.PUBLIC_URL?.replace(/\/+$/, ''),
     oidcIssuer: found.OIDC_ISSUER,
+    signInFile: found.SIGN_IN_FILE,
     oidcAudience: found.OIDC_AUDIENCE,
+    stepUpMinutes: found.STEP_UP_MINUTES,
     logLevel: found.LOG_LEVEL as LogLevel,
     dataDir: found.DATA_DIR,
     evidence: {
@@ -158,6 +181,11 @@ function urlOf(value: string): URL | string {
 function portNumber(value: string): string | null {
   if (!/^\d+$/.test(value)) return 'text that is not a whole number';
   return Number(value) <= 65_535 ? null : 'a number that is too large';
+}
+
+function minutes(value: string): string | null {
+  if (!/^\d+$/.test(value)) return 'text that is not a whole number';
+  return Number(value) >= 1 && Number(value) <= 1_440 ? null : 'a number outside of it';
 }
 
 function hostName(value: string): string | null {

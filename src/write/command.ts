@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { mayCommand } from '../access/policy.ts';
+import { needsStepUp, stepUpRequired } from '../access/step-up.ts';
 import type { CommandName } from '../access/table.ts';
 import type { Viewer } from '../access/viewer.ts';
 import { type AuditEvent, eventsStatement } from '../audit/store.ts';
@@ -25,6 +26,8 @@ export interface CommandContext {
 export interface CommandTools {
   prisma: PrismaClient;
   files: Files;
+  /** Of a person's sign-in, where not the usual. */
+  stepUpMinutes?: number;
 }
 
 interface Asked {
@@ -75,6 +78,10 @@ export function mutation<Input extends Keyed, Result extends object>(command: Co
     if (!mayCommand(asked.viewer.role, command.name)) {
       await record(asked.tools.prisma, command.name, 'REFUSED', asked);
       throw new Fault('FORBIDDEN', 'Your role may not do this.');
+    }
+    if (needsStepUp(command.name, asked.viewer, asked.now(), asked.tools.stepUpMinutes)) {
+      await record(asked.tools.prisma, command.name, 'REFUSED', asked);
+      throw stepUpRequired();
     }
     try {
       return { ...(await runOnce(command, input, asked)), userErrors: [] };

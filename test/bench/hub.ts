@@ -1,7 +1,7 @@
 /** The hub as a process of its own, as it runs in production: sign-in, scope and audit on. Told by `fork`'s messages. */
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openSignIn } from '../../src/access/sign-in.ts';
+import { openSignIn, soleIssuer } from '../../src/access/sign-in.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { openFiles } from '../../src/platform/file.ts';
 import { openLog } from '../../src/platform/log.ts';
@@ -15,7 +15,7 @@ const database = openDatabase(url);
 const hub = await startHub(
   {
     database,
-    signIn: openSignIn({ issuer, audience, now }),
+    signIn: openSignIn({ issuers: [soleIssuer(issuer, audience)], now }),
     log: openLog('error', process.stderr),
     metrics: openMetrics({ statementsSent: database.reader.sent }),
     now,

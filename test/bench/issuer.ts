@@ -1,7 +1,7 @@
 /** Who asks the hub in the benchmark. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { demoDocuments, demoToken, openDemoKey } from '../../src/demo/issuer.ts';
+import { demoPublicKeys, demoToken, openDemoKey } from '../../src/demo/issuer.ts';
 import { icb } from './data.ts';
 
 export const audience = 'bench';
@@ -10,9 +10,9 @@ export const audience = 'bench';
 export async function startIssuer(dataDir: string, role: 'CARE_COORDINATOR' | 'FINANCE') {
   const key = await openDemoKey(dataDir);
   const server = createServer((req, res) => {
-    const { configuration, jwks } = demoDocuments(issuer, key);
+    const configuration = { issuer, jwks_uri: `${issuer}/jwks` };
     res.setHeader('content-type', 'application/json');
-    res.end(JSON.stringify(req.url?.endsWith('/jwks') ? jwks : configuration));
+    res.end(JSON.stringify(req.url?.endsWith('/jwks') ? demoPublicKeys(key) : configuration));
   });
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -1,8 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Express } from 'express';
 import type { JWTPayload } from 'jose';
-import { openSignIn } from '../../src/access/sign-in.ts';
+import { type Issuer, openSignIn, soleIssuer } from '../../src/access/sign-in.ts';
+import { openTokens } from '../../src/access/token.ts';
 import type { LiveLimits } from '../../src/live/live.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { type FilesSettings, openFiles } from '../../src/platform/file.ts';
@@ -22,7 +24,7 @@ export interface TestHub {
   hub: Hub;
   database: Database;
   issuer: TestIssuer;
-  /** Asks as whoever the claims describe, over HTTP like everybody else. */
+  /** Asks as whoever the claims describe, who signed in just now, over HTTP like everybody else. */
   ask(operation: string, variables?: Record<string, unknown>, claims?: JWTPayload): Promise<Answer>;
   /** The same, with the HTTP answer. */
   send(body: unknown, headers?: Record<string, string>): Promise<Response>;
@@ -39,7 +41,14 @@ interface Options {
   /** Where files are kept, if not in a folder of their own for this hub. */
   files?: FilesSettings;
   live?: Partial<LiveLimits>;
+  /** More whose tokens are accepted. */
+  issuers?: Issuer[];
+  /** More routes. */
+  extend?: (app: Express) => void;
 }
+
+/** Where every test hub says it is found from outside, so that two of them are one. */
+export const publicUrl = 'https://hub.test';
 
 export const coordinator = {
   sub: 'nadia',
@@ -58,12 +67,12 @@ export async function startTestHub(options: Options = {}): Promise<TestHub> {
   const database = openDatabase(made.url);
   const issuer = await startIssuer();
   const folder = await mkdtemp(join(tmpdir(), 'tandem-files-'));
+  const tokens = await openTokens({ pool: database.pool, publicUrl, audience, now });
   const hub = await startHub(
     {
       database,
       signIn: openSignIn({
-        issuer: issuer.url,
-        audience,
+        issuers: [soleIssuer(issuer.url, audience), tokens.issuer, ...(options.issuers ?? [])],
         now,
         ...(keysForMs === undefined ? {} : { keysForMs }),
         ...(askAgainAfterMs === undefined ? {} : { askAgainAfterMs }),
@@ -73,6 +82,10 @@ export async function startTestHub(options: Options = {}): Promise<TestHub> {
       now,
       tools: { prisma: database.prisma, files: openFiles(options.files ?? { folder }) },
       ...(options.live === undefined ? {} : { live: options.live }),
+      extend(app, audit) {
+        tokens.addRoute(app, audit);
+        options.extend?.(app);
+      },
     },
     { host: '127.0.0.1', port: 0 },
   );
@@ -88,7 +101,8 @@ export async function startTestHub(options: Options = {}): Promise<TestHub> {
     issuer,
     send,
     async ask(query, variables = {}, claims = coordinator) {
-      const authorization = `Bearer ${await issuer.token(claims)}`;
+      const auth_time = Math.floor(now().getTime() / 1000);
+      const authorization = `Bearer ${await issuer.token({ auth_time, ...claims })}`;
       const response = await send({ query, variables }, { authorization });
       return (await response.json()) as Answer;
     },

@@ -12,6 +12,8 @@ export interface TestIssuer {
   rotate(): Promise<void>;
   /** Answers nothing but errors until told otherwise. */
   setDown(down: boolean): void;
+  /** What it says of the bearer of any of its tokens; null refuses them. */
+  setUserInfo(claims: JWTPayload | null): void;
   /** How often the keys were asked for. */
   asked(): number;
   close(): Promise<void>;
@@ -24,6 +26,7 @@ export async function startIssuer(): Promise<TestIssuer> {
   let key: { kid: string; privateKey: CryptoKey; jwk: JWK };
   let down = false;
   let asked = 0;
+  let userInfo: JWTPayload | null = null;
   const rotate = async () => {
     const { publicKey, privateKey } = await generateKeyPair('RS256', { extractable: true });
     const kid = crypto.randomUUID();
@@ -31,9 +34,11 @@ export async function startIssuer(): Promise<TestIssuer> {
   };
   await rotate();
   const server = createServer((req, res) => {
-    const body = req.url === '/keys' ? { keys: [key.jwk] } : { issuer: url, jwks_uri: `${url}/keys` };
+    const description = { issuer: url, jwks_uri: `${url}/keys`, userinfo_endpoint: `${url}/userinfo` };
+    const answers: Record<string, object | null> = { '/keys': { keys: [key.jwk] }, '/userinfo': userInfo };
+    const body = answers[req.url!] === undefined ? description : answers[req.url!];
     if (req.url === '/keys') asked += 1;
-    res.writeHead(down ? 500 : 200, { 'content-type': 'application/json' });
+    res.writeHead(down ? 500 : body === null ? 401 : 200, { 'content-type': 'application/json' });
     res.end(JSON.stringify(down ? {} : body));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -60,6 +65,9 @@ export async function startIssuer(): Promise<TestIssuer> {
     rotate,
     setDown: (value) => {
       down = value;
+    },
+    setUserInfo: (claims) => {
+      userInfo = claims;
     },
     asked: () => asked,
     close: () =>
