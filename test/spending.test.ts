@@ -167,6 +167,68 @@ describe('a spend', () => {
     expect(bed.spend.state).toBe('INSIDE_PLAN');
   });
 
+  test('goes by the list of whoever took over from the funder, from the day they did', async () => {
+    await fund();
+    const { pool } = kit.database;
+    await pool.query(
+      `insert into organisation (kind, ods_code, name) values ('ICB', 'QZZ', 'The new board')`,
+    );
+    await pool.query(
+      `insert into organisation_succession (from_id, to_id, on_day)
+       select f.id, t.id, '2026-11-10' from organisation f, organisation t where f.ods_code = 'QWN' and t.ods_code = 'QZZ'`,
+    );
+    const verdict = async (what: string, spentOn = '2026-11-20') => {
+      const { state, findings } = (await spend({ what, spentOn }, herself)).spend;
+      return state === 'REFUSED' ? findings[0].exclusion : null;
+    };
+    try {
+      // It has said nothing yet: what the old board said holds on.
+      expect(await verdict('Alcohol')).toBe('Alcohol');
+      await exclude(kit, 'QZZ', 'ICB', ['A telescope']);
+      expect(await verdict('A telescope')).toBe('A telescope');
+      expect(await verdict('Alcohol')).toBeNull();
+      expect(await verdict('A telescope', '2026-11-09')).toBeNull();
+      expect(await verdict('Alcohol', '2026-11-09')).toBe('Alcohol');
+      // What is agreed anew names the new board, and spending of before still goes by the old one's list.
+      await pool.query(
+        `update funding_line set organisation_id = (select id from organisation where ods_code = 'QZZ')
+          where budget_id = $1 and source = 'ICB'`,
+        [budget.uuid],
+      );
+      await pool.query(`update commissioner_policy set effective_from = '2026-11-15'
+        where organisation_id = (select id from organisation where ods_code = 'QZZ')`);
+      expect(await verdict('A telescope')).toBe('A telescope');
+      expect(await verdict('Alcohol', '2026-11-12')).toBe('Alcohol');
+    } finally {
+      await pool.query(`delete from commissioner_policy where exclusion_list_id = 'QZZ-ICB'`);
+      await pool.query(`delete from exclusion where list_id = 'QZZ-ICB'`);
+      await pool.query('delete from organisation_succession where on_day = $1', ['2026-11-10']);
+    }
+  });
+
+  test('of whose funder was divided goes by what was said before: whose it is now, nobody knows', async () => {
+    await fund();
+    const { pool } = kit.database;
+    for (const code of ['QZ1', 'QZ2']) {
+      await pool.query(`insert into organisation (kind, ods_code, name) values ('ICB', $1, 'A part')`, [
+        code,
+      ]);
+      await pool.query(
+        `insert into organisation_succession (from_id, to_id, on_day)
+         select f.id, t.id, '2026-11-10' from organisation f, organisation t where f.ods_code = 'QWN' and t.ods_code = $1`,
+        [code],
+      );
+    }
+    await exclude(kit, 'QZ1', 'ICB', ['A telescope']);
+    try {
+      expect((await spend({ what: 'A telescope' })).spend.state).toBe('NEEDS_LOOK');
+      expect((await spend({ what: 'Alcohol' })).spend.state).toBe('REFUSED');
+    } finally {
+      await pool.query(`delete from commissioner_policy where exclusion_list_id = 'QZ1-ICB'`);
+      await pool.query('delete from organisation_succession where on_day = $1', ['2026-11-10']);
+    }
+  });
+
   test('overspends its line, lacks a plan, or lies outside of the budget: each is looked at', async () => {
     await payIn(kit, budget, { pence: 100_000n });
     const codes = async (changes: object) =>

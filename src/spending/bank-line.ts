@@ -104,7 +104,7 @@ async function record(
     throw new UserFault('BANK_LINE_DIFFERS', 'Money came in here: nothing was bought.', 'record');
   }
   const { personId } = line;
-  const purse = await openPurse(context.tx, personId, statement.budgetId);
+  const purse = await openPurse(context.tx, personId, statement.budgetId, [dayOf(line.bookedOn)]);
   const decided = decideSpend(
     purse,
     {

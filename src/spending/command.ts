@@ -83,7 +83,7 @@ export const recordSpendCommand: Command<RecordInput, SpendResult> = {
     const budgetId = uuidOf(budgetPrefix, input.budgetId)!;
     const externalRef = input.externalRef == null ? null : lineOf(input.externalRef, 'externalRef', 100);
     await refuseKnown(context, externalRef);
-    const purse = await openPurse(tx, personId, budgetId);
+    const purse = await openPurse(tx, personId, budgetId, [input.spentOn]);
     const portionId = portionIn(purse, input.portionId);
     await mustPay(context, { personId, budgetId, portionId }, 'budgetId');
     const bought = boughtOf(input);
@@ -164,7 +164,7 @@ export const correctSpendCommand: Command<
     await takeBack(tx, spend.id, 'Corrected');
     // The reference goes to what takes its place: sent again, it leads there.
     await changeSpend(context, spend, { state: 'UNDONE', words: reason, externalRef: null });
-    const purse = await openPurse(tx, personId, budgetId);
+    const purse = await openPurse(tx, personId, budgetId, [input.spentOn]);
     const portionId = input.portionId == null ? spend.portionId : portionIn(purse, input.portionId);
     if (portionId !== spend.portionId) await mustPay(context, { personId, budgetId, portionId }, 'portionId');
     const bought = boughtOf(input);

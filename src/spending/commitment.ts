@@ -73,7 +73,7 @@ export const commitMoneyCommand: Command<
     const { tx, today } = context;
     const budgetId = uuidOf(budgetPrefix, input.budgetId);
     const personId = await lockVisible(context, 'budget', budgetId, 'budgetId');
-    const purse = await openPurse(tx, personId, budgetId!);
+    const purse = await openPurse(tx, personId, budgetId!, []);
     const portionId = portionIn(purse, input.portionId);
     await mustPay(context, { personId, budgetId: budgetId!, portionId }, 'budgetId');
     const description = lineOf(input.what, 'what', 200);
@@ -163,7 +163,7 @@ export const moveBetweenPortionsCommand: Command<
     const reason = reasonOf(input.reason);
     const budgetId = uuidOf(budgetPrefix, input.budgetId);
     const personId = await lockVisible(context, 'budget', budgetId, 'budgetId');
-    const purse = await openPurse(tx, personId, budgetId!);
+    const purse = await openPurse(tx, personId, budgetId!, []);
     const portionId = portionIn(purse, input.fromPortionId, 'fromPortionId');
     const toPortionId = portionIn(purse, input.toPortionId, 'toPortionId');
     await mustFund(context, { personId, budgetId: budgetId!, portionId }, 'budgetId');

@@ -23,6 +23,7 @@ export interface Purse {
   pots: Pot[];
   earlier: Earlier[];
   payees: KnownPayee[];
+  /** On one of the days that it was opened for. */
   terms: (day: string) => Terms;
 }
 
@@ -61,8 +62,11 @@ export async function lockParts(tx: Tx, personId: string, budgetId: string): Pro
 export const potsOf = (tx: Tx, budgetIds: string[]): Promise<Pot[]> =>
   tx.$queryRawUnsafe<Pot[]>(potRows, budgetIds);
 
-/** @throws UserFault WRONG_STAGE where the budget was never released */
-export async function openPurse(tx: Tx, personId: string, budgetId: string): Promise<Purse> {
+/**
+ * @param days those on which something was bought
+ * @throws UserFault WRONG_STAGE where the budget was never released
+ */
+export async function openPurse(tx: Tx, personId: string, budgetId: string, days: string[]): Promise<Purse> {
   const budgetIds = await lockParts(tx, personId, budgetId);
   const budget = await tx.budget.findUniqueOrThrow({ where: { id_personId: { id: budgetId, personId } } });
   const { status, validFrom, validTo, partOfId } = budget;
@@ -84,7 +88,7 @@ export async function openPurse(tx: Tx, personId: string, budgetId: string): Pro
     pots: await potsOf(tx, budgetIds),
     earlier: await tx.$queryRawUnsafe<Earlier[]>(earlierRows, personId, agreedIn),
     payees: await tx.$queryRawUnsafe<KnownPayee[]>(payeeRows, personId, agreedIn),
-    terms: await termsOf(tx, personId, agreedIn),
+    terms: await termsOf(tx, personId, agreedIn, days),
   };
 }
 

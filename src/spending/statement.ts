@@ -88,7 +88,7 @@ export const importStatementCommand: Command<ImportInput, StatementResult> = {
     const fileName = lineOf(input.fileName, 'fileName', 200);
     // Before the lock, for nobody should wait for it.
     const reading = read(input, today);
-    const purse = await openPurse(tx, personId, budgetId);
+    const purse = await openPurse(tx, personId, budgetId, daysOf(reading));
     const portionId = portionIn(purse, input.portionId);
     await mustPay(context, { personId, budgetId, portionId }, 'budgetId');
 
@@ -141,6 +141,10 @@ export const importStatementCommand: Command<ImportInput, StatementResult> = {
     return { result, personIds: [personId] };
   },
 };
+
+const daysOf = ({ statement }: Reading) => [
+  ...new Set((statement?.lines ?? []).map(({ bookedOn }) => bookedOn)),
+];
 
 /** Where the hub knows to which account the money is paid, a statement that names another is somebody else's. */
 async function refuseOtherAccount(

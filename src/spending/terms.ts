@@ -1,4 +1,6 @@
 /** What was agreed with the funders of a budget, day by day: the lines of the plan, and what they refuse to pay for. */
+import { policyRows } from '../commissioner/policy.ts';
+import { heirOf } from '../commissioner/succession.ts';
 import type { PlanStatus } from '../generated/prisma/enums.ts';
 import type { CommandContext } from '../write/command.ts';
 import type { AgreedLine, Exclusion, Terms } from './rules.ts';
@@ -14,14 +16,17 @@ select p.id::text as "planId", p.status::text as status, p.valid_from::text as "
  where p.person_id = $1::uuid and p.number is not null and p.status in ('AGREED', 'SUPERSEDED')
  order by p.number desc, l.position`;
 
+// A funder goes by its own list until somebody takes over, then by theirs; where they say nothing that can be known, on.
 const exclusions = `
-select distinct f.source::text as source, p.effective_from::text as "from", p.effective_to::text as "to",
-       e.list_id as "listId", e.position, e.what
-  from funding_line f
-  join commissioner_policy p on p.organisation_id = f.organisation_id and p.source = f.source
-  join exclusion e on e.list_id = p.exclusion_list_id
- where f.budget_id = any($1::uuid[]) and f.person_id = $2::uuid
- order by 1, e.list_id, e.position`;
+select distinct d.day::text as day, f.source::text as source, e.list_id as "listId", e.position, e.what
+  from (select distinct organisation_id, source from funding_line
+         where budget_id = any($1::uuid[]) and person_id = $2::uuid and organisation_id is not null) f
+ cross join unnest($3::date[]) as d(day)
+  left join lateral (${policyRows(heirOf('f.organisation_id', 'd.day'), 'f.source', 'd.day')}) heir on true
+  left join lateral (${policyRows('f.organisation_id', 'f.source', 'd.day')}) own on heir.organisation_id is null
+  join exclusion e on e.list_id = case when heir.organisation_id is null then own.exclusion_list_id
+                                       else heir.exclusion_list_id end
+ order by 1, 2, e.list_id, e.position`;
 
 interface PlanRow extends Omit<AgreedLine, 'key'> {
   planId: string;
@@ -33,17 +38,19 @@ interface PlanRow extends Omit<AgreedLine, 'key'> {
   key: string | null;
 }
 
-/** What is agreed on a day, for the budgets (one, or one and its parts) of a person. */
+/** What is agreed on each of some days, for the budgets (one, or one and its parts) of a person. */
 export async function termsOf(
   tx: Tx,
   personId: string,
   budgetIds: string[],
+  days: string[],
 ): Promise<(day: string) => Terms> {
   const lines = await tx.$queryRawUnsafe<PlanRow[]>(plans, personId);
-  const listed = await tx.$queryRawUnsafe<(Exclusion & { from: string; to: string | null })[]>(
+  const listed = await tx.$queryRawUnsafe<(Exclusion & { day: string })[]>(
     exclusions,
     budgetIds,
     personId,
+    days,
   );
   return (day) => {
     const inForce = lines.find(
@@ -57,7 +64,7 @@ export async function termsOf(
           : lines.filter(
               (line): line is PlanRow & AgreedLine => line.planId === inForce.planId && line.key !== null,
             ),
-      exclusions: listed.filter(({ from, to }) => from <= day && (to === null || to > day)),
+      exclusions: listed.filter((one) => one.day === day),
     };
   };
 }
