@@ -94,7 +94,7 @@ export async function boot(
           log,
           metrics,
           now,
-          tools: { prisma: database.prisma, files: openFiles(environment.evidence) },
+          tools: { prisma: database.prisma, pool: database.pool, files: openFiles(environment.evidence) },
           ...(isDemo ? { extend: await demoIssuer(issuer, dataDir) } : {}),
         },
         { host, port },

@@ -1,3 +1,4 @@
+import type { PoolClient } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { idOf, uuidOf } from '../src/platform/id.ts';
 import { makeDemoDatabase } from './setup/database.ts';
@@ -85,6 +86,40 @@ describe('a spend', () => {
       socialWorker,
     );
     expect(data.node).toEqual({ what: 'Swimming', state: 'INSIDE_PLAN' });
+  });
+
+  test('asks PostgreSQL as little as it can, whoever records it', async () => {
+    await fund();
+    const sent: string[] = [];
+    const { pool } = kit.database;
+    const watched = new Set<PoolClient>();
+    pool.on('acquire', (client) => {
+      if (watched.has(client)) return;
+      watched.add(client);
+      const query = client.query.bind(client) as (...all: unknown[]) => unknown;
+      client.query = ((asked: string | { text: string }, ...rest: unknown[]) => {
+        sent.push(typeof asked === 'string' ? asked : asked.text.trim());
+        return query(asked, ...rest);
+      }) as typeof client.query;
+    });
+    for (const who of [herself, daughter, coordinator, provider]) {
+      const portionId = who === provider ? budget.managed : null;
+      if (who === provider) await payIn(kit, budget, { pence: 5_000n, portionId: budget.managedUuid });
+      sent.length = 0;
+      const { userErrors } = await spend({ externalRef: key(), portionId, lineKey: 'care' }, who);
+      expect(userErrors).toEqual([]);
+      // The key, the lock, what there is, the spend, and the answer with its audit and its event; besides, the ledger's.
+      const own = sent.filter((text) => !text.startsWith('insert into ledger_'));
+      expect(own.map((text) => text.split(' ', 1)[0])).toEqual([
+        'begin',
+        'insert',
+        'select',
+        'select',
+        'insert',
+        'with',
+        'commit',
+      ]);
+    }
   });
 
   test('goes by the portion first, and by the one source that a line names', async () => {

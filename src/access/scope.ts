@@ -7,21 +7,21 @@ interface Statement {
   values: unknown[];
 }
 
-function asked(viewer: Viewer, today: string, personIds: string[]): [PolicyParameters, unknown[]] {
-  const values: unknown[] = [personIds];
+/** The policy's parameters, each added to `values` when it is used. */
+export function parametersOf(viewer: Viewer, today: string, values: unknown[]): PolicyParameters {
   const bind = (type: string, value: unknown) => `$${values.push(value)}::${type}`;
-  return [{ viewer: (fact) => bind('text', viewer[fact]), today: () => bind('date', today) }, values];
+  return { viewer: (fact) => bind('text', viewer[fact]), today: () => bind('date', today) };
 }
 
 /** A statement that gives the ids, of those in `personIds`, of the people the viewer may see. */
 export function visiblePeople(viewer: Viewer, today: string, personIds: string[]): Statement {
-  const [parameters, values] = asked(viewer, today, personIds);
-  const condition = maySeePerson(viewer.role, 'p.id', parameters);
+  const values: unknown[] = [personIds];
+  const condition = maySeePerson(viewer.role, 'p.id', parametersOf(viewer, today, values));
   return { text: `select p.id from person p where p.id = any($1::uuid[]) and ${condition}`, values };
 }
 
 /** A statement that gives the parts (`role`) by which the viewer represents a person today. */
 export function authorities(viewer: Viewer, today: string, personId: string): Statement {
-  const [parameters, values] = asked(viewer, today, [personId]);
-  return { text: authoritiesOver('($1::uuid[])[1]', parameters), values };
+  const values: unknown[] = [personId];
+  return { text: authoritiesOver('$1::uuid', parametersOf(viewer, today, values)), values };
 }

@@ -1,5 +1,5 @@
 import { readById } from '../read/execute.ts';
-import { mutation } from '../write/command.ts';
+import { mutation, swiftMutation } from '../write/command.ts';
 import { matchBankLineCommand, releaseBankLineCommand, setAsideBankLineCommand } from './bank-line.ts';
 import {
   acceptSpendCommand,
@@ -18,7 +18,7 @@ const line = { bankLine: readById('bankLineId'), spend: readById('spendId') };
 
 export const spendingResolvers = {
   Mutation: {
-    recordSpend: mutation(recordSpendCommand),
+    recordSpend: swiftMutation(recordSpendCommand),
     correctSpend: mutation(correctSpendCommand),
     undoSpend: mutation(undoSpendCommand),
     refundSpend: mutation(refundSpendCommand),

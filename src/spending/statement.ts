@@ -88,7 +88,7 @@ export const importStatementCommand: Command<ImportInput, StatementResult> = {
     const fileName = lineOf(input.fileName, 'fileName', 200);
     // Before the lock, for nobody should wait for it.
     const reading = read(input, today);
-    const purse = await openPurse(tx, personId, budgetId, daysOf(reading));
+    const purse = await openPurse(context, budgetId, { days: daysOf(reading) });
     const portionId = portionIn(purse, input.portionId);
     await mustPay(context, { personId, budgetId, portionId }, 'budgetId');
 
@@ -131,7 +131,7 @@ export const importStatementCommand: Command<ImportInput, StatementResult> = {
     });
     const fresh = await newLines(tx, budgetId, statement.lines);
     await takeIn(context, purse, { statementId, portionId }, fresh);
-    await announce(context, 'money.changed', [personId]);
+    announce(context, 'money.changed', [personId]);
     const result = {
       ...ids(statementId),
       alreadyImported: false,

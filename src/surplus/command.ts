@@ -83,7 +83,7 @@ export const recordRepaymentCommand: Command<Versioned & { paidOn: string }, Res
       const message = 'It was repaid between the day of the notice and today.';
       throw new UserFault('DAY_INVALID', message, 'paidOn');
     }
-    const pots = await potsOf(tx, await lockParts(tx, personId, budgetId));
+    const pots = await potsOf(tx, await lockParts(tx, budgetId));
     const { available, shares } = shareOut(
       pence,
       pots.filter((pot) => pot.source === source),

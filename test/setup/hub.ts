@@ -71,7 +71,7 @@ export async function startTestHub(options: Options = {}): Promise<TestHub> {
       log: options.log === undefined ? openLog('silent') : openLog('trace', options.log),
       metrics: openMetrics({ statementsSent: database.reader.sent }),
       now,
-      tools: { prisma: database.prisma, files: openFiles(options.files ?? { folder }) },
+      tools: { prisma: database.prisma, pool: database.pool, files: openFiles(options.files ?? { folder }) },
       ...(options.live === undefined ? {} : { live: options.live }),
     },
     { host: '127.0.0.1', port: 0 },
