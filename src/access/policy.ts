@@ -160,6 +160,7 @@ const commands = {
   acceptSpend: commissioners,
   refuseSpend: commissioners,
   moveBetweenPortions: commissioners,
+  agreeOverspend: commissioners,
 
   // Who sets or holds a payment is one of those who commission; who lets money go is finance alone.
   setPaymentSchedule: commissioners,

@@ -1,5 +1,6 @@
 /** The beginnings of global ids that this room makes or takes. */
 export const spendPrefix = 'spd';
 export const commitmentPrefix = 'cmt';
+export const overspendPrefix = 'ovs';
 export const statementPrefix = 'bst';
 export const bankLinePrefix = 'bln';

@@ -10,7 +10,7 @@ import type { BudgetStatus, FundingSource } from '../generated/prisma/enums.ts';
 import { type CommandContext, UserFault } from '../write/command.ts';
 import type { Statements } from '../write/statements.ts';
 import { notFound } from '../write/subject.ts';
-import type { Earlier, KnownPayee, Pot, Terms } from './rules.ts';
+import type { Earlier, KnownPayee, Overspend, Pot, Terms } from './rules.ts';
 import { paysFrom } from './subject.ts';
 import { type ExclusionRow, exclusionRows, type PlanRow, planRows, termsOf } from './terms.ts';
 
@@ -23,6 +23,7 @@ export interface Purse {
   budgetIds: string[];
   portions: { id: string; budgetId: string; replacesId: string | null }[];
   pots: Pot[];
+  overspends: Overspend[];
   earlier: Earlier[];
   payees: KnownPayee[];
   /** On one of the days that it was opened for. */
@@ -89,6 +90,8 @@ select ${maySeePerson(role, personId, p)} as visible, json_build_object(
   'portions', ${list(`select id, budget_id as "budgetId", replaces_id as "replacesId" from portion
                        where person_id = ${personId} and budget_id = any(${agreedIn})`)},
   'pots', ${list(potRows(own))},
+  'overspends', ${list(`select source, pence::text as pence, until from overspend_agreement
+                          where person_id = ${personId} and budget_id = any(${agreedIn})`)},
   'earlier', ${list(earlierRows(personId, agreedIn))},
   'payees', ${list(payeeRows(personId, agreedIn))},
   'plans', ${list(planRows(personId))},
@@ -98,8 +101,9 @@ select ${maySeePerson(role, personId, p)} as visible, json_build_object(
 
 type Pence<Row, Key extends keyof Row> = Omit<Row, Key> & { [K in Key]: string };
 
-interface Facts extends Omit<Purse, 'pots' | 'earlier' | 'terms'> {
+interface Facts extends Omit<Purse, 'pots' | 'overspends' | 'earlier' | 'terms'> {
   pots: Pence<Pot, 'left'>[];
+  overspends: Pence<Overspend, 'pence'>[];
   earlier: Pence<Earlier, 'pence'>[];
   plans: PlanRow[];
   exclusions: ExclusionRow[];
@@ -135,7 +139,7 @@ export async function openPurse(
   const text = purseRow(viewer.role, parametersOf(viewer, today, values));
   const [row] = await tx.$queryRawUnsafe<{ visible: boolean; facts: string }[]>(text, ...values);
   if (!row!.visible) throw notFound('budgetId');
-  const { pots, earlier, plans, exclusions, ...facts } = JSON.parse(row!.facts) as Facts;
+  const { pots, overspends, earlier, plans, exclusions, ...facts } = JSON.parse(row!.facts) as Facts;
   const { status } = facts.budget;
   if (status === 'INDICATIVE' || status === 'PROPOSED' || status === 'SIGNED_OFF') {
     const message = `The budget is ${status}. Its money can be spent once it is released.`;
@@ -146,6 +150,7 @@ export async function openPurse(
     budgetId: id,
     budgetIds,
     pots: pots.map(potOf),
+    overspends: overspends.map(({ pence, ...one }) => ({ ...one, pence: BigInt(pence) })),
     earlier: earlier.map(({ pence, ...day }) => ({ ...day, pence: BigInt(pence) })),
     terms: termsOf(plans, exclusions),
   };

@@ -1,4 +1,5 @@
 /** Recording what was bought: one purchase or all that a statement brings, decided by the same rules, written at once. */
+import type { FundingSource } from '../generated/prisma/enums.ts';
 import { type Movement, post } from '../ledger/post.ts';
 import { moneyOf } from '../platform/money.ts';
 import type { CommandContext } from '../write/command.ts';
@@ -10,9 +11,11 @@ import {
   type Finding,
   fittingLine,
   judge,
+  overspendRoom,
+  type Pot,
   type Purchase,
   type Share,
-  shareOut,
+  shareOutPast,
   type Terms,
   type Verdict,
 } from './rules.ts';
@@ -71,7 +74,17 @@ export function decideSpend(purse: Purse, asked: Asked, today: string): Decided 
   const portionId = asked.portionId ?? portionOf(purse, line);
   const pots = potsFor(purse.pots, portionId, line?.source ?? null);
   const setAside = asked.setAside?.shares ?? [];
-  const payers = [...setAside.map(({ pot }) => pot), ...pots.filter(({ left }) => left > 0n)];
+  const released = setAside.reduce((sum, share) => sum + share.pence, 0n);
+  const room = overspendRoom(
+    purse.overspends.filter(({ source }) => line?.source == null || source === line.source),
+    purse.pots,
+    spentOn,
+  );
+  const { available, shares } = shareOutPast(pence - released, pots, room, (source) =>
+    emptyPot(purse, source),
+  );
+  const payers = [...setAside, ...(shares ?? [])].map(({ pot }) => pot);
+  payers.push(...pots.filter(({ left }) => left > 0n));
   const purchase: Purchase = {
     pence,
     spentOn,
@@ -95,8 +108,6 @@ export function decideSpend(purse: Purse, asked: Asked, today: string): Decided 
   const decided = { ...asked, ...purchase, ...verdict, portionId };
   if (verdict.state === 'REFUSED') return { ...decided, shares: [] };
 
-  const released = setAside.reduce((sum, share) => sum + share.pence, 0n);
-  const { available, shares } = shareOut(pence - released, pots);
   if (shares === null) {
     const whose = line?.source ? ` of the money that pays this line (${line.source})` : '';
     const message = `${moneyOf(available + released).formatted} is left${whose}, which is less than this costs. Nothing was recorded.`;
@@ -105,6 +116,13 @@ export function decideSpend(purse: Purse, asked: Asked, today: string): Decided 
   for (const { pot, pence: part } of shares) pot.left -= part;
   if (purchase.lineKey !== null) remember(purse, purchase, purchase.lineKey, verdict);
   return { ...decided, shares };
+}
+
+/** Where a source is overdrawn that has no money here: in the budget as a whole. */
+function emptyPot({ pots, budgetId }: Purse, source: FundingSource): Pot {
+  const pot: Pot = { budgetId, portionId: null, source, left: 0n };
+  pots.push(pot);
+  return pot;
 }
 
 /** For the next purchase of the same transaction. */

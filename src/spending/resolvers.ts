@@ -10,6 +10,7 @@ import {
   undoSpendCommand,
 } from './command.ts';
 import { commitMoneyCommand, moveBetweenPortionsCommand, releaseCommitmentCommand } from './commitment.ts';
+import { agreeOverspendCommand } from './overspend.ts';
 import { importStatementCommand } from './statement.ts';
 
 const spend = { spend: readById('spendId'), budget: readById('budgetId') };
@@ -27,6 +28,7 @@ export const spendingResolvers = {
     commitMoney: mutation(commitMoneyCommand),
     releaseCommitment: mutation(releaseCommitmentCommand),
     moveBetweenPortions: mutation(moveBetweenPortionsCommand),
+    agreeOverspend: mutation(agreeOverspendCommand),
     importStatement: mutation(importStatementCommand),
     matchBankLine: mutation(matchBankLineCommand),
     setAsideBankLine: mutation(setAsideBankLineCommand),
@@ -41,6 +43,7 @@ export const spendingResolvers = {
   CommitMoneyPayload: commitment,
   ReleaseCommitmentPayload: commitment,
   MoveBetweenPortionsPayload: { budget: readById('budgetId') },
+  AgreeOverspendPayload: { agreement: readById('overspendAgreementId'), budget: readById('budgetId') },
   ImportStatementPayload: { statement: readById('statementId'), budget: readById('budgetId') },
   MatchBankLinePayload: line,
   SetAsideBankLinePayload: line,
