@@ -106,7 +106,7 @@ export async function boot(
           log,
           metrics,
           now,
-          tools: { prisma: database.prisma, files, stepUpMinutes },
+          tools: { prisma: database.prisma, pool: database.pool, files, stepUpMinutes },
           extend(app, audit) {
             tokens.addRoute(app, audit);
             local?.addRoutes(app);

@@ -3,8 +3,12 @@ import { type decidesAboutCare, decidesAboutMoney } from '../access/policy.ts';
 import { authorities, visiblePeople } from '../access/scope.ts';
 import { penceOfDecimal } from '../platform/money.ts';
 import { type CommandContext, Refused, UserFault } from './command.ts';
+import type { Statements } from './statements.ts';
 
-export async function isVisible({ tx, viewer, today }: CommandContext, personId: string): Promise<boolean> {
+export async function isVisible(
+  { tx, viewer, today }: CommandContext<Statements>,
+  personId: string,
+): Promise<boolean> {
   const { text, values } = visiblePeople(viewer, today, [personId]);
   return (await tx.$queryRawUnsafe<unknown[]>(text, ...values)).length === 1;
 }
@@ -87,8 +91,12 @@ export async function mayDecideAboutMoney(context: CommandContext, personId: str
 }
 
 /** Tells whoever listens that these records changed, once the transaction is done. */
-export async function announce({ tx }: CommandContext, topic: string, personIds: string[]): Promise<void> {
-  await tx.outbox.create({ data: { topic, payload: { personIds } } });
+export function announce(
+  { announced }: Pick<CommandContext, 'announced'>,
+  topic: string,
+  personIds: string[],
+): void {
+  announced.push({ topic, personIds });
 }
 
 /** @throws UserFault TEXT_INVALID */
