@@ -7,6 +7,7 @@ import { startWorker } from '../jobs/worker.ts';
 import { migrate } from '../prisma/migrate.ts';
 import { loadOrganisations } from '../prisma/reference.ts';
 import { openSignIn } from './access/sign-in.ts';
+import { openAnchor } from './audit/anchor.ts';
 import { loadPolicy } from './commissioner/load.ts';
 import { startDemo } from './demo/demo.ts';
 import { demoDocuments, demoIssuerUrl, openDemoKey } from './demo/issuer.ts';
@@ -103,7 +104,8 @@ export async function boot(
       hubUrl = hub.url;
     }
     if (parts.worker) {
-      const worker = await startWorker({ database, redisUrl, log, now, registry: metrics.registry });
+      const anchor = await openAnchor({ ...environment.audit, dataDir });
+      const worker = await startWorker({ database, redisUrl, log, now, registry: metrics.registry, anchor });
       opened.push(worker.close);
     }
     return { url: hubUrl, port, database, demo, close };

@@ -2,6 +2,8 @@
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { migrate, newMigration } from '../prisma/migrate.ts';
+import { openAnchor } from './audit/anchor.ts';
+import { verifyAudit } from './audit/verify.ts';
 import { loadPolicy } from './commissioner/load.ts';
 import { demoIssuerUrl, demoToken, readDemoKey } from './demo/issuer.ts';
 import { personas } from './demo/persona.ts';
@@ -27,6 +29,7 @@ const help = () => `npm run hub -- COMMAND
   source add CODE --kind NHS_FHIR|COUNCIL --organisation ODS --url URL --name NAME [--every SECONDS]
   organisation add CODE --kind ICB|COUNCIL|PROVIDER|OTHER --name NAME
   policy load FOLDER             takes up policy.csv, exclusion.csv and authorisation.csv of a commissioner
+  audit verify [--anchor FILE]   looks whether the audit is as it was sealed, and names the first row that is not
   ledger verify                  recomputes every balance, and names the first row that does not fit
   migrate                        brings the database up to this version
   migrate new NAME               writes the SQL of a change of prisma/schema.prisma as a new migration`;
@@ -61,6 +64,22 @@ const commands: Record<string, Run> = {
             : `Wrote ${file}: read it.`,
         );
       } else throw usage('Say: migrate, or migrate new NAME.');
+    });
+  },
+
+  audit: async ([word], { anchor: file }, environment) => {
+    if (word !== 'verify') throw usage('Say: audit verify, or audit verify --anchor FILE');
+    const settings = { ...environment.audit, dataDir: environment.dataDir };
+    const anchor = await openAnchor({ ...settings, file: file ?? settings.file });
+    await withPool(environment, async (pool) => {
+      const { seals, events, anchors, fault } = await verifyAudit(pool, anchor.read());
+      const held = `${events} events in ${seals} seals, ${anchors} of them anchored`;
+      say(`${held}: ${fault ?? 'everything is as it was sealed'}`);
+      if (anchors === 0n && seals > 0n)
+        say(
+          'No anchor was found, so nobody can tell whether later seals are gone: name its file by --anchor.',
+        );
+      if (fault !== null || (anchors === 0n && seals > 0n)) process.exitCode = 1;
     });
   },
 
@@ -172,7 +191,10 @@ try {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
     options: Object.fromEntries(
-      ['kind', 'organisation', 'url', 'name', 'every'].map((option) => [option, { type: 'string' as const }]),
+      ['kind', 'organisation', 'url', 'name', 'every', 'anchor'].map((option) => [
+        option,
+        { type: 'string' as const },
+      ]),
     ),
   });
   const [command = '', ...words] = positionals;

@@ -9,6 +9,7 @@ const top = fileURLToPath(new URL('..', import.meta.url));
 /** The domains, each of which may use those before it. */
 const domains = [
   'person',
+  'access-log',
   'eligibility',
   'commissioner',
   'plan',

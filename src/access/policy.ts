@@ -199,6 +199,17 @@ export const mayCommand = (role: ViewerRole, command: CommandName): boolean =>
 export const decidesAboutCare = ['REPRESENTATIVE', 'LPA_HEALTH_AND_WELFARE', 'DEPUTY'] as const;
 export const decidesAboutMoney = ['REPRESENTATIVE', 'LPA_PROPERTY_AND_FINANCE', 'DEPUTY', 'NOMINEE'] as const;
 
+/** SQL: the viewer may see who looked at the record of this person, whom they may see. */
+export function maySeeAccessLog(role: ViewerRole, personId: string, p: PolicyParameters): string {
+  if (role === 'PERSON' || role === 'PRIVACY_OFFICER') return 'true';
+  if (role !== 'REPRESENTATIVE') return 'false';
+  const deciding = decidesAboutCare.map((part) => `'${part}'`).join(', ');
+  return `exists (select from (${authoritiesOver(personId, p)}) held where held.role in (${deciding}))`;
+}
+
+/** The audit of everything, which names people by id alone. */
+export const maySeeAudit = (role: ViewerRole): boolean => role === 'AUDITOR' || role === 'PRIVACY_OFFICER';
+
 /** SQL: the parts by which the viewer represents the person today, as text. */
 export const authoritiesOver = (personId: string, p: PolicyParameters): string =>
   `select s.role::text from role_on_record s where s.person_id = ${personId}

@@ -24,6 +24,10 @@ export interface Viewer {
   organisation: string | null;
   /** NHS number that the sign-in has verified, for a person or their representative. */
   nhsNumber: string | null;
+  /** The application through which they ask. */
+  client: string | null;
+  /** What they ask for, such as DIRECT_CARE. */
+  purpose: string;
 }
 
 const organisationRoles = new Set<ViewerRole>(['CARE_COORDINATOR', 'SOCIAL_WORKER', 'PROVIDER', 'FINANCE']);
@@ -58,5 +62,7 @@ export function viewerOf(payload: unknown): Viewer | null {
     role: tandem_role,
     organisation: organisation ?? null,
     nhsNumber: nhs_number ?? null,
+    client: null,
+    purpose: 'DIRECT_CARE',
   };
 }

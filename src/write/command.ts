@@ -28,6 +28,7 @@ export interface CommandTools {
 interface Asked {
   viewer: Viewer;
   requestId: string;
+  correlationId: string | null;
   now: () => Date;
   tools: CommandTools;
 }
@@ -71,7 +72,7 @@ type Keyed = { idempotencyKey: string };
 export function mutation<Input extends Keyed, Result extends object>(command: Command<Input, Result>) {
   return async (_source: unknown, { input }: { input: Input }, asked: Asked) => {
     if (!mayCommand(asked.viewer.role, command.name)) {
-      await record(asked.tools.prisma, command.name, 'REFUSED', asked);
+      await record(asked.tools.prisma, asked, { action: 'DENY', object: command.name, outcome: 'REFUSED' });
       throw new Fault('FORBIDDEN', 'Your role may not do this.');
     }
     try {
@@ -80,7 +81,7 @@ export function mutation<Input extends Keyed, Result extends object>(command: Co
       const refused = error instanceof UserFault ? new Refused([error]) : error;
       if (!(refused instanceof Refused)) throw error;
       const { faults, shown } = refused;
-      await record(asked.tools.prisma, command.name, 'FAILED', asked);
+      await record(asked.tools.prisma, asked, { action: 'CHANGE', object: command.name, outcome: 'FAILED' });
       return { ...shown, userErrors: faults.map(({ code, message, field }) => ({ code, message, field })) };
     }
   };
@@ -116,20 +117,18 @@ async function runOnce<Input extends Keyed, Result extends object>(
     const context = { tx, viewer, now: at, today: londonDay(at) };
     const { result, ...touched } = await command.run(context, input);
     await tx.commandReceipt.update({ where: id, data: { result: result as Prisma.InputJsonObject } });
-    await record(tx, command.name, 'DONE', asked, touched);
+    await record(tx, asked, { action: 'CHANGE', object: command.name, outcome: 'DONE', ...touched });
     return result;
   });
 }
 
 async function record(
   tx: Pick<Prisma.TransactionClient, '$executeRawUnsafe'>,
-  object: string,
-  outcome: AuditEvent['outcome'],
-  { viewer, requestId, now }: Asked,
-  touched: Pick<AuditEvent, 'personIds' | 'reason'> = { personIds: [] },
+  { viewer, requestId, correlationId, now }: Asked,
+  event: Pick<AuditEvent, 'action' | 'object' | 'outcome' | 'reason'> & { personIds?: string[] },
 ) {
   const { text, values } = eventsStatement([
-    { at: now(), requestId, viewer, action: 'CHANGE', object, outcome, ...touched },
+    { at: now(), requestId, correlationId, viewer, personIds: [], ...event },
   ]);
   await tx.$executeRawUnsafe(text, ...values);
 }
