@@ -5,7 +5,7 @@
  */
 import type pg from 'pg';
 import { type Sql, transaction } from '../platform/database.ts';
-import { beginning, canonical, digestOf, hashOf, type Seal } from './digest.ts';
+import { beginning, canonical, digestOf, eventsIn, hashOf, type Seal } from './digest.ts';
 
 /** So many events a link at most: what is held in memory at a time. */
 const maxEvents = 5_000;
@@ -91,7 +91,7 @@ const unsealed = `
 select e.id::text as id, ${canonical} as line
   from ((select * from audit_event where id > $1::bigint order by id limit $3)
         union all
-        select e.* from unnest($2::int8multirange) r join audit_event e on e.id >= lower(r) and e.id < upper(r)) e
+        select e.* from ${eventsIn('$2::int8multirange')}) e
  order by e.id`;
 
 const drawn = `

@@ -1,7 +1,7 @@
 /** Goes through the whole chain and says where it does not hold. Reads only, batch by batch: its memory stays the same. */
 import type pg from 'pg';
 import type { Anchored } from './anchor.ts';
-import { beginning, canonical, digestLength, digestOf, hashOf, type Seal } from './digest.ts';
+import { beginning, canonical, digestLength, digestOf, eventsIn, hashOf, type Seal } from './digest.ts';
 
 export interface AuditVerification {
   seals: bigint;
@@ -119,8 +119,7 @@ async function holdEvents(pool: Pick<pg.Pool, 'query'>, seals: Row[]): Promise<b
     `select e.id::text as id, ${canonical} as line,
             not exists (select from unnest(e.person_ids) p where not exists (
               select from audit_event_person a where a.person_id = p and a.event_id = e.id)) as listed
-       from unnest($1::int8multirange[]) m cross join lateral unnest(m) r
-       join audit_event e on e.id >= lower(r) and e.id < upper(r)`,
+       from unnest($1::int8multirange[]) m cross join lateral ${eventsIn('m')}`,
     [seals.map(({ events }) => events)],
   );
   const found = new Map(rows.map(({ id, line, listed }) => [id, { digest: digestOf(line), listed }]));

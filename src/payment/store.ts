@@ -109,7 +109,7 @@ update payment_schedule s
 // A command announces its own.
 const announce = `
 with announced as (insert into outbox (topic, payload) values ('${paymentChanged}', $1::jsonb))
-${jobEvent(`'payment.due'`, `array(select jsonb_array_elements_text($1::jsonb -> 'personIds')::uuid)`)}`;
+${jobEvent(`'payments'`, `array(select jsonb_array_elements_text($1::jsonb -> 'personIds')::uuid)`)}`;
 
 interface Raising {
   today: string;
