@@ -217,6 +217,7 @@ async function log(claims: object, first = 100) {
   const entries: { who: string; what: string; why: string | null; action: string; at: string }[] = [];
   for (let after: string | null = null; ; ) {
     const { data } = await kit.ask(accessLog, { id: irisId, first, after }, { ...claims });
+    if (data.node.accessLog === null) return [];
     const { nodes, pageInfo } = data.node.accessLog;
     entries.push(...nodes);
     if (!pageInfo.hasNextPage) return entries;
@@ -296,7 +297,7 @@ describe('the audit', () => {
         outcome: 'FOUND',
         personIds: [irisId],
         onBehalfOf: [irisId],
-        purpose: 'DIRECT_CARE',
+        purpose: 'OWN_CARE',
       });
       expect(JSON.stringify(event)).not.toContain('Holloway');
     }

@@ -98,6 +98,9 @@ async function addWhatComesLater() {
       select s.id, d.id, d.person_id from document d join spend s using (person_id) limit 1;
     insert into payment_run (organisation_id, due_on, count, pence, created_by)
       values (${board}, '${today}', 0, 0, 'x');
+    insert into overspend_agreement (person_id, budget_id, source, organisation_id, pence, until, reason, agreed_by)
+      select person_id, budget_id, source, organisation_id, 100, '${today}', 'x', 'x' from funding_line
+       where organisation_id is not null limit 1;
     insert into reclaim (person_id, budget_id, source, organisation_id, ground, reasons, pence, notice_on, pay_by, payer, created_by)
       select person_id, id, 'ICB', ${board}, 'CIRCUMSTANCES_CHANGED', 'x', 100, '${today}', '2026-12-21', 'x', 'x'
         from budget where kind = 'INTEGRATED' limit 1;

@@ -50,9 +50,10 @@ const outcomes: Record<string, string> = { REFUSED: '4', FAILED: '4' };
 
 const purposes: Record<string, string> = {
   DIRECT_CARE: 'TREAT',
-  EMERGENCY: 'ETREAT',
-  PAYMENT: 'HPAYMT',
-  PATIENT_REQUEST: 'PATRQT',
+  COMMISSIONING: 'HPAYMT',
+  OWN_CARE: 'PATRQT',
+  OVERSIGHT: 'HCOMPL',
+  OPERATION: 'HSYSADMIN',
 };
 
 /** Whether somebody acts for themself or for a person, and not as staff. */
