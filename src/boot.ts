@@ -1,4 +1,5 @@
 /** Puts a running hub together, part by part, and takes it down in the opposite order. */
+import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,11 +8,15 @@ import { startWorker } from '../jobs/worker.ts';
 import { migrate } from '../prisma/migrate.ts';
 import { loadOrganisations } from '../prisma/reference.ts';
 import { openSignIn } from './access/sign-in.ts';
+import { openCatalogue } from './catalogue.ts';
 import { loadPolicy } from './commissioner/load.ts';
 import { startDemo } from './demo/demo.ts';
 import { demoDocuments, demoIssuerUrl, openDemoKey } from './demo/issuer.ts';
 import { askForSync } from './intake/request.ts';
 import { hasRealSources, putOrganisation, putSource } from './intake/source.ts';
+import { readTrusted } from './limit/document.ts';
+import type { LimitOptions } from './limit/limit.ts';
+import { usualLimits } from './limit/rules.ts';
 import { type Database, openDatabase } from './platform/database.ts';
 import { londonDay } from './platform/day.ts';
 import { freePort, startEmbeddedPostgres } from './platform/embedded.ts';
@@ -94,6 +99,8 @@ export async function boot(
           log,
           metrics,
           now,
+          limit: await limitOf(environment, isDemo),
+          cursorSecret: await cursorSecret(environment),
           tools: { prisma: database.prisma, files: openFiles(environment.evidence) },
           ...(isDemo ? { extend: await demoIssuer(issuer, dataDir) } : {}),
         },
@@ -111,6 +118,30 @@ export async function boot(
     await close();
     throw error;
   }
+}
+
+/** What callers may ask of this hub. @throws Fault DOCUMENTS_INVALID */
+async function limitOf({ limit, redisUrl }: Environment, isDemo: boolean): Promise<LimitOptions> {
+  const { pointsPerMinute, trustedDocuments, documentsOnlyClients } = limit;
+  return {
+    limits: pointsPerMinute === undefined ? {} : { pointsPerMinute },
+    redisUrl,
+    introspection: limit.introspection ?? (isDemo ? 'on' : 'admin'),
+    documentsOnly: ({ client }) => client !== null && documentsOnlyClients.includes(client),
+    ...(trustedDocuments === undefined
+      ? {}
+      : { trusted: await readTrusted(trustedDocuments, openCatalogue().schema, usualLimits) }),
+  };
+}
+
+/** The one that was set, or that of the last start. */
+async function cursorSecret({ cursorKey, dataDir }: Environment): Promise<Buffer> {
+  if (cursorKey !== undefined) return Buffer.from(cursorKey);
+  const file = join(dataDir, 'cursor.key');
+  await mkdir(dataDir, { recursive: true });
+  // Of two that start at once the second finds the key of the first.
+  await writeFile(file, randomBytes(32).toString('base64'), { flag: 'wx', mode: 0o600 }).catch(() => {});
+  return Buffer.from(await readFile(file, 'utf8'), 'base64');
 }
 
 /** A folder that comes with the hub. */

@@ -23,6 +23,7 @@ import { personResolvers } from './person/resolvers.ts';
 import { personViews } from './person/view.ts';
 import { planResolvers } from './plan/resolvers.ts';
 import { planViews } from './plan/view.ts';
+import type { CursorKeys } from './read/cursor.ts';
 import { openExecutor } from './read/execute.ts';
 import { scalars } from './read/scalar.ts';
 import { joinViews, moneyView } from './read/view.ts';
@@ -65,7 +66,8 @@ export const views = joinViews(
   intakeViews,
 );
 
-export function openCatalogue() {
+/** `keys` sign the cursors of lists; without them they are good for this process only. */
+export function openCatalogue(keys?: CursorKeys) {
   const schema = makeExecutableSchema({
     typeDefs,
     resolvers: [
@@ -89,7 +91,7 @@ export function openCatalogue() {
   for (const type of Object.values(schema.getTypeMap())) {
     if (isScalarType(type)) type.description = type.astNode?.description?.value ?? type.description;
   }
-  const executor = openExecutor({ schema, views });
+  const executor = openExecutor({ schema, views }, keys);
   for (const field of Object.values(schema.getQueryType()!.getFields()))
     field.resolve = executor.resolveQuery;
   return { schema, executor };

@@ -1,7 +1,10 @@
 /** `npm run hub -- COMMAND`: what an operator does from the command line. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { migrate, newMigration } from '../prisma/migrate.ts';
+import { openCatalogue } from './catalogue.ts';
 import { loadPolicy } from './commissioner/load.ts';
 import { demoIssuerUrl, demoToken, readDemoKey } from './demo/issuer.ts';
 import { personas } from './demo/persona.ts';
@@ -9,6 +12,8 @@ import { makePlace } from './demo/place.ts';
 import { askForSync } from './intake/request.ts';
 import { putOrganisation, putSource } from './intake/source.ts';
 import { verifyLedger } from './ledger/verify.ts';
+import { manifestOf } from './limit/document.ts';
+import { usualLimits } from './limit/rules.ts';
 import { londonDay } from './platform/day.ts';
 import { startEmbeddedPostgres } from './platform/embedded.ts';
 import { type Environment, EnvironmentError, readEnvironment } from './platform/environment.ts';
@@ -28,6 +33,7 @@ const help = () => `npm run hub -- COMMAND
   organisation add CODE --kind ICB|COUNCIL|PROVIDER|OTHER --name NAME
   policy load FOLDER             takes up policy.csv, exclusion.csv and authorisation.csv of a commissioner
   ledger verify                  recomputes every balance, and names the first row that does not fit
+  documents FOLDER               writes FOLDER/documents.json: the trusted documents, one for each .graphql file
   migrate                        brings the database up to this version
   migrate new NAME               writes the SQL of a change of prisma/schema.prisma as a new migration`;
 
@@ -132,6 +138,14 @@ const commands: Record<string, Run> = {
       await putOrganisation(pool, { kind: known, code, name });
       say(`Kept ${code}.`);
     });
+  },
+
+  documents: async ([folder]) => {
+    if (!folder) throw usage('Say: documents FOLDER');
+    const manifest = await manifestOf(folder, openCatalogue().schema, usualLimits);
+    const file = join(folder, 'documents.json');
+    await writeFile(file, `${JSON.stringify(manifest, null, 2)}\n`);
+    say(`Wrote ${Object.keys(manifest).length} documents to ${file}: set TRUSTED_DOCUMENTS to it.`);
   },
 
   policy: async ([word, folder], _options, environment) => {

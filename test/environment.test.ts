@@ -22,6 +22,7 @@ describe('the environment', () => {
       oidcAudience: 'tandem',
       logLevel: 'info',
       dataDir: './.data',
+      limit: { documentsOnlyClients: [] },
       evidence: { folder: '.data/evidence' },
     });
   });
@@ -43,6 +44,11 @@ describe('the environment', () => {
       OIDC_AUDIENCE: 'urn:tandem',
       LOG_LEVEL: 'debug',
       DATA_DIR: '/var/lib/tandem',
+      RATE_LIMIT_POINTS_PER_MINUTE: '5000',
+      INTROSPECTION: 'off',
+      TRUSTED_DOCUMENTS: '/etc/tandem/documents.json',
+      DOCUMENTS_ONLY_CLIENTS: 'portal,app',
+      CURSOR_KEY: 'k'.repeat(32),
       EVIDENCE_SECRET: 'x'.repeat(32),
       CLAMD_URL: 'tcp://clamav:3310',
       EVIDENCE_S3_ENDPOINT: 'http://minio:9000',
@@ -61,6 +67,13 @@ describe('the environment', () => {
       oidcAudience: 'urn:tandem',
       logLevel: 'debug',
       dataDir: '/var/lib/tandem',
+      limit: {
+        pointsPerMinute: 5_000,
+        introspection: 'off',
+        trustedDocuments: '/etc/tandem/documents.json',
+        documentsOnlyClients: ['portal', 'app'],
+      },
+      cursorKey: 'k'.repeat(32),
       evidence: {
         folder: '/var/lib/tandem/evidence',
         secret: 'x'.repeat(32),

@@ -24,6 +24,8 @@ export interface Viewer {
   organisation: string | null;
   /** NHS number that the sign-in has verified, for a person or their representative. */
   nhsNumber: string | null;
+  /** The client application they use, as the issuer names it. */
+  client: string | null;
 }
 
 const organisationRoles = new Set<ViewerRole>(['CARE_COORDINATOR', 'SOCIAL_WORKER', 'PROVIDER', 'FINANCE']);
@@ -33,6 +35,7 @@ const claims = z
   .object({
     iss: z.string().min(1),
     sub: z.string().min(1).max(200),
+    azp: z.string().min(1).max(200).optional(),
     name: z.string().max(200).optional(),
     tandem_role: z.enum(viewerRoles),
     organisation: z
@@ -51,12 +54,13 @@ const claims = z
 export function viewerOf(payload: unknown): Viewer | null {
   const parsed = claims.safeParse(payload);
   if (!parsed.success) return null;
-  const { iss, sub, name, tandem_role, organisation, nhs_number } = parsed.data;
+  const { iss, sub, azp, name, tandem_role, organisation, nhs_number } = parsed.data;
   return {
     subject: `${iss}#${sub}`,
     name: name ?? null,
     role: tandem_role,
     organisation: organisation ?? null,
     nhsNumber: nhs_number ?? null,
+    client: azp ?? null,
   };
 }

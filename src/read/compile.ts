@@ -22,7 +22,7 @@ import type { ViewerRole } from '../access/viewer.ts';
 import { Fault } from '../platform/fault.ts';
 import { uuidOf } from '../platform/id.ts';
 import type { Statement } from '../platform/pipeline.ts';
-import { afterOf, cursorSql } from './cursor.ts';
+import { afterOf, cursorKeysSql, cursorSql } from './cursor.ts';
 import { type Derivation, derivedMark } from './derive.ts';
 import type { Arguments, At, Field, Run, View } from './view.ts';
 
@@ -135,7 +135,7 @@ export function compile(
       today,
       day: () => past?.day ?? today(),
       table: (name, personId) => (past === undefined ? name : asKnownAt(name, personId, past.knownAt)),
-      arg: (type, value) => bind(type, (_run, args) => value(args[index] ?? {})),
+      arg: (type, value) => bind(type, (run, args) => value(args[index] ?? {}, run)),
     };
   }
 
@@ -174,7 +174,7 @@ export function compile(
       const json = built(members(part, whole, subFields(part, nodes)));
       return `case when ${whole} is not null then ${json} end`;
     }
-    return nested(field, alias, def, nodes);
+    return nested(field, alias, type, def, nodes);
   }
 
   /**
@@ -184,10 +184,11 @@ export function compile(
   function nested(
     field: NestedField,
     parent: string,
+    owner: GraphQLObjectType,
     def: GraphQLField<unknown, unknown>,
     nodes: FieldNode[],
   ): string {
-    const { json, element, from } = objects(field, parent, def, nodes);
+    const { json, element, from } = objects(field, parent, owner, def, nodes);
     // An array needs no aggregate, which costs more to start than a short list costs to gather.
     return element === undefined
       ? `(select ${json} from ${from})`
@@ -198,6 +199,7 @@ export function compile(
   function objects(
     field: NestedField,
     parent: string,
+    owner: GraphQLObjectType,
     def: GraphQLField<unknown, unknown>,
     nodes: readonly FieldNode[],
     known?: Arguments,
@@ -208,7 +210,8 @@ export function compile(
 
     const type = field.is === 'connection' ? typeNamed(field.type) : objectType(def);
     const people = viewOf(type.name).person?.(alias) ?? 'null::uuid';
-    if (field.is === 'connection') return page(field, at, alias, people, objectType(def), nodes);
+    if (field.is === 'connection')
+      return page(field, at, alias, people, objectType(def), nodes, `${owner.name}.${def.name}`);
     const [row, rows] = under(field, nodes[0]!, withArguments.length - 1, () => [
       object(members(type, alias, subFields(type, nodes))),
       field.rows(at),
@@ -253,18 +256,25 @@ export function compile(
     people: string,
     connection: GraphQLObjectType,
     nodes: readonly FieldNode[],
+    listName: string,
   ): Objects {
     const type = typeNamed(field.type);
     const selection = [...subFields(connection, nodes)];
+    const keyOf = ({ cursorKeys, viewer }: Run) => cursorKeys(viewer.subject, listName);
     const after = field.keys.map(({ type, first }, i) =>
-      at.arg(type, (args) => afterOf(args.after, field.keys.length)?.[i] ?? first),
+      at.arg(type, (args, run) => afterOf(args.after, field.keys.length, keyOf(run))?.[i] ?? first),
     );
     const size = at.arg('int', (args) => pageSize(args.first));
     // One row more than is shown tells whether there are more; nobody else needs it.
     const isTold = selection.some(([, [first]]) => first!.name.value === 'pageInfo');
     const limit = isTold ? `(${size} + 1)` : size;
     const shown = isTold ? `[:${size}]` : '';
-    const cursor = cursorSql(field.keys.map(({ column }) => `${alias}.${column}`));
+    const held = cursorKeysSql(field.keys.map(({ column }) => `${alias}.${column}`));
+    const cursor = (of: string) =>
+      cursorSql(
+        of,
+        at.arg('bytea', (_args, run) => keyOf(run)),
+      );
 
     /** What is gathered of all rows, in their order, and where the objects of a row come from. */
     const gathered = ['count(*)::int as n', `array_agg(${people}) as people`];
@@ -284,7 +294,7 @@ export function compile(
         [...subFields(edgeType, edgeNodes)].map(([key, partNodes]) => {
           const part = partNodes[0]!.name.value;
           if (part === '__typename') return { key, sql: `'${edgeType.name}'::text` };
-          return { key, sql: part === 'cursor' ? cursor : node(partNodes) };
+          return { key, sql: part === 'cursor' ? cursor(held) : node(partNodes) };
         }),
       );
     }
@@ -295,7 +305,7 @@ export function compile(
           const part = first!.name.value;
           if (part === '__typename') return { key, sql: `'PageInfo'` };
           if (part === 'hasNextPage') return { key, sql: `q.n > ${size}` };
-          return { key, sql: `(${gather(cursor)})[least(q.n, ${size})]` };
+          return { key, sql: cursor(`(${gather(held)})[least(q.n, ${size})]`) };
         }),
       );
     }
@@ -337,12 +347,13 @@ export function compile(
     return typeNamed(getNamedType(def.type).name);
   }
 
+  const query = schema.getQueryType()!;
   const froms: string[] = [];
   const columns: string[] = [];
   for (const [index, root] of roots.entries()) {
     if (root.field.is === 'value' || root.field.is === 'part' || root.field.is === 'derived')
       throw new Error(`Query.${root.def.name} must be an object or a list`);
-    const { json, people, from } = objects(root.field, 'viewer', root.def, root.nodes, root.args);
+    const { json, people, from } = objects(root.field, 'viewer', query, root.def, root.nodes, root.args);
     froms.push(`left join lateral (select ${json} as j, ${people} as people from ${from}) r${index} on true`);
     columns.push(`r${index}.j`, `r${index}.people::text`);
   }

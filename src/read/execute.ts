@@ -24,9 +24,11 @@ import {
 } from 'graphql';
 import type { Viewer } from '../access/viewer.ts';
 import type { Audit } from '../audit/store.ts';
+import type { Deadline } from '../platform/deadline.ts';
 import type { Pipeline } from '../platform/pipeline.ts';
 import type { CommandTools } from '../write/command.ts';
 import { type Catalogue, compile, type Plan, type Root, type Selection } from './compile.ts';
+import { type CursorKeys, cursorKeys } from './cursor.ts';
 import { derive } from './derive.ts';
 import { asGraphQLError } from './error.ts';
 import type { Arguments } from './view.ts';
@@ -49,6 +51,8 @@ export interface ReadContext {
   reader: Pipeline;
   audit: Audit;
   tools: CommandTools;
+  /** When it must be answered. */
+  deadline?: Deadline;
   load(asked: Read): Promise<unknown>;
   /** Reads what a command's payload names by its id. */
   byId(id: string, info: GraphQLResolveInfo): Promise<unknown>;
@@ -92,7 +96,7 @@ interface Shape {
 /** Of one document: two to the number of its deciding variables could be many. */
 const maxPlans = 64;
 
-export function openExecutor(catalogue: Catalogue) {
+export function openExecutor(catalogue: Catalogue, keys: CursorKeys = cursorKeys()) {
   const known = new WeakMap<DocumentNode, Map<string, Known>>();
   const { schema, views } = catalogue;
   const query = schema.getQueryType()!;
@@ -165,9 +169,10 @@ export function openExecutor(catalogue: Catalogue) {
     const args = plan.withArguments.map(
       ({ def, node, known }) => known ?? (getArgumentValues(def, node, variables) as Arguments),
     );
-    const values = plan.parameters.map((parameter) => parameter({ viewer, today }, args));
-    const [row = []] = await context.reader.run(plan.statement, values);
-    const asked = { schema, ...selection, run: { viewer, today }, args };
+    const run = { viewer, today, cursorKeys: keys };
+    const values = plan.parameters.map((parameter) => parameter(run, args));
+    const [row = []] = await context.reader.run(plan.statement, values, context.deadline);
+    const asked = { schema, ...selection, run, args };
     const texts: (string | null)[] = [];
     const personIds: string[] = [];
     for (let i = 0; i < row.length; i += 2) {
@@ -307,7 +312,8 @@ function peopleIn(text: string | null): string[] {
     .filter((id) => id !== 'NULL');
 }
 
-function decidingVariables(document: DocumentNode, operation: OperationDefinitionNode): string[] {
+/** The variables that `@skip` and `@include` go by. */
+export function decidingVariables(document: DocumentNode, operation: OperationDefinitionNode): string[] {
   if ((operation.variableDefinitions ?? []).length === 0) return [];
   const names = new Set<string>();
   visit(document, {

@@ -6,11 +6,13 @@
 import { maySeePerson, type PolicyParameters } from '../access/policy.ts';
 import type { Viewer, ViewerRole } from '../access/viewer.ts';
 import { highestId, lowestId } from '../platform/id.ts';
+import type { CursorKeys } from './cursor.ts';
 
 /** What is known when a statement is sent: who asks, the arguments of each field, and today in Europe/London. */
 export interface Run {
   viewer: Viewer;
   today: string;
+  cursorKeys: CursorKeys;
 }
 
 export type Arguments = Record<string, unknown>;
@@ -27,7 +29,7 @@ export interface At extends PolicyParameters {
    */
   table(name: string, personId: string): string;
   /** A placeholder for something made of the field's arguments. */
-  arg(type: string, value: (args: Arguments) => unknown): string;
+  arg(type: string, value: (args: Arguments, run: Run) => unknown): string;
 }
 
 /** For a page of a connection. `after` are placeholders for the sort keys of the row to go on behind. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JWTPayload } from 'jose';
 import { openSignIn } from '../../src/access/sign-in.ts';
+import type { LimitOptions } from '../../src/limit/limit.ts';
 import type { LiveLimits } from '../../src/live/live.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { type FilesSettings, openFiles } from '../../src/platform/file.ts';
@@ -39,7 +40,16 @@ interface Options {
   /** Where files are kept, if not in a folder of their own for this hub. */
   files?: FilesSettings;
   live?: Partial<LiveLimits>;
+  limit?: LimitOptions;
+  cursorSecret?: Buffer;
+  /** The issuer of another hub; one of its own without it. */
+  issuer?: TestIssuer;
+  /** How long a command may take. */
+  commandMs?: number;
 }
+
+/** So that only the tests of limits meet one. */
+const generous = { pointsPerMinute: 1e9, lookupsPerMinute: 1e6, maxCost: 1e9 };
 
 export const coordinator = {
   sub: 'nadia',
@@ -55,8 +65,11 @@ export const admin = { sub: 'sam', tandem_role: 'ADMIN' };
 export async function startTestHub(options: Options = {}): Promise<TestHub> {
   const { now = () => new Date(), keysForMs, askAgainAfterMs } = options;
   const made = options.database ?? (await makeDatabase());
-  const database = openDatabase(made.url);
-  const issuer = await startIssuer();
+  const database = openDatabase(
+    made.url,
+    options.commandMs === undefined ? {} : { commandMs: options.commandMs },
+  );
+  const issuer = options.issuer ?? (await startIssuer());
   const folder = await mkdtemp(join(tmpdir(), 'tandem-files-'));
   const hub = await startHub(
     {
@@ -72,6 +85,8 @@ export async function startTestHub(options: Options = {}): Promise<TestHub> {
       metrics: openMetrics({ statementsSent: database.reader.sent }),
       now,
       tools: { prisma: database.prisma, files: openFiles(options.files ?? { folder }) },
+      limit: { ...options.limit, limits: { ...generous, ...options.limit?.limits } },
+      cursorSecret: options.cursorSecret,
       ...(options.live === undefined ? {} : { live: options.live }),
     },
     { host: '127.0.0.1', port: 0 },
@@ -94,7 +109,7 @@ export async function startTestHub(options: Options = {}): Promise<TestHub> {
     },
     async close() {
       await hub.close();
-      await issuer.close();
+      if (options.issuer === undefined) await issuer.close();
       await database.close();
       await made.drop();
       await rm(folder, { recursive: true });
