@@ -240,7 +240,7 @@ describe('at the door', () => {
         'plan { needs { text } outcomes { text } lines { what } signOffs { party } risks { procedure } }',
         'combined { agreed { amount } byFunder { left { amount } organisation { code } } }',
         'nextReviews { duties { dueOn } }',
-        'paymentSchedules { id rates { amount { amount } } }',
+        'eligibilities { scheme }',
         'decisions { id }',
         'contacts { id }',
       ],
