@@ -27,6 +27,7 @@ import { personViews } from './person/view.ts';
 import { planResolvers } from './plan/resolvers.ts';
 import { planViews } from './plan/view.ts';
 import { checkPolicy } from './read/check-policy.ts';
+import type { CursorKeys } from './read/cursor.ts';
 import { openExecutor } from './read/execute.ts';
 import { scalars } from './read/scalar.ts';
 import { joinViews, moneyView } from './read/view.ts';
@@ -71,7 +72,8 @@ export const views = joinViews(
   intakeViews,
 );
 
-export function openCatalogue() {
+/** `keys` sign the cursors of lists; without them they are good for this process only. */
+export function openCatalogue(keys?: CursorKeys) {
   const schema = makeExecutableSchema({
     typeDefs,
     resolvers: [
@@ -97,7 +99,7 @@ export function openCatalogue() {
     if (isScalarType(type)) type.description = type.astNode?.description?.value ?? type.description;
   }
   checkPolicy(schema);
-  const executor = openExecutor({ schema, views });
+  const executor = openExecutor({ schema, views }, keys);
   for (const field of Object.values(schema.getQueryType()!.getFields()))
     field.resolve = executor.resolveQuery;
   return { schema, executor };

@@ -1,7 +1,7 @@
 /** `npm run hub -- COMMAND`: what an operator does from the command line. */
 
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { backUp, type Manifest, restore } from '../prisma/backup.ts';
@@ -17,6 +17,7 @@ import {
 import { replaceHubKey } from './access/hub-key.ts';
 import { openAnchor } from './audit/anchor.ts';
 import { verifyAudit } from './audit/verify.ts';
+import { openCatalogue } from './catalogue.ts';
 import { loadPolicy } from './commissioner/load.ts';
 import { demoIssuerUrl, demoToken, readDemoKey } from './demo/issuer.ts';
 import { personas } from './demo/persona.ts';
@@ -24,6 +25,8 @@ import { makePlace } from './demo/place.ts';
 import { askForSync } from './intake/request.ts';
 import { putOrganisation, putSource } from './intake/source.ts';
 import { verifyLedger } from './ledger/verify.ts';
+import { manifestOf } from './limit/document.ts';
+import { usualLimits } from './limit/rules.ts';
 import { londonDay } from './platform/day.ts';
 import { startEmbeddedPostgres } from './platform/embedded.ts';
 import { type Environment, EnvironmentError, isDemo, readEnvironment } from './platform/environment.ts';
@@ -51,6 +54,7 @@ const help = () => `npm run hub -- COMMAND
   ledger verify                  recomputes every balance, and names the first row that does not fit
   backup FOLDER                  writes all that the database holds into a new folder, while the hub goes on
   restore FOLDER                 puts a backup into a database that holds nothing, and verifies its ledger
+  documents FOLDER               writes FOLDER/documents.json: the trusted documents, one for each .graphql file
   migrate                        brings the database up to this version
   migrate new NAME               writes the SQL of a change of prisma/schema.prisma as a new migration`;
 
@@ -210,6 +214,14 @@ const commands: Record<string, Run> = {
       } else
         throw usage('Say: client add ID --name NAME …, client list, client disable ID, or client new-key');
     });
+  },
+
+  documents: async ([folder]) => {
+    if (!folder) throw usage('Say: documents FOLDER');
+    const manifest = await manifestOf(folder, openCatalogue().schema, usualLimits);
+    const file = join(folder, 'documents.json');
+    await writeFile(file, `${JSON.stringify(manifest, null, 2)}\n`);
+    say(`Wrote ${Object.keys(manifest).length} documents to ${file}: set TRUSTED_DOCUMENTS to it.`);
   },
 
   policy: async ([word, folder], _options, environment) => {

@@ -32,6 +32,7 @@ describe('the environment', () => {
       stepUpMinutes: 30,
       logLevel: 'info',
       dataDir: './.data',
+      limit: { documentsOnlyClients: [] },
       evidence: { folder: '.data/evidence' },
       audit: { file: '.data/audit-anchor.jsonl', key: undefined },
     });
@@ -58,6 +59,11 @@ describe('the environment', () => {
       DATA_DIR: '/var/lib/tandem',
       AUDIT_ANCHOR_FILE: '/mnt/elsewhere/anchor.jsonl',
       AUDIT_KEY: auditKey,
+      RATE_LIMIT_POINTS_PER_MINUTE: '5000',
+      INTROSPECTION: 'off',
+      TRUSTED_DOCUMENTS: '/etc/tandem/documents.json',
+      DOCUMENTS_ONLY_CLIENTS: 'portal,app',
+      CURSOR_KEY: 'k'.repeat(32),
       EVIDENCE_SECRET: 'x'.repeat(32),
       CLAMD_URL: 'tcp://clamav:3310',
       EVIDENCE_S3_ENDPOINT: 'http://minio:9000',
@@ -80,6 +86,13 @@ describe('the environment', () => {
       logLevel: 'debug',
       dataDir: '/var/lib/tandem',
       audit: { file: '/mnt/elsewhere/anchor.jsonl', key: auditKey },
+      limit: {
+        pointsPerMinute: 5_000,
+        introspection: 'off',
+        trustedDocuments: '/etc/tandem/documents.json',
+        documentsOnlyClients: ['portal', 'app'],
+      },
+      cursorKey: 'k'.repeat(32),
       evidence: {
         folder: '/var/lib/tandem/evidence',
         secret: 'x'.repeat(32),

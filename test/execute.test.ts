@@ -46,10 +46,20 @@ const iris = place.people[founding.irisHolloway]!;
 /** As many tokens as a document may have. */
 const maxTokens = 5_000;
 
+/** What is asked here is not what anybody would write. */
+const most = 1e6;
+const anyShape = {
+  maxDepth: most,
+  maxFields: most,
+  maxAliases: most,
+  maxDirectives: most,
+  maxRepeated: most,
+};
+
 let kit: TestHub;
 let irisId: string;
 beforeAll(async () => {
-  kit = await startTestHub({ database: await makeDemoDatabase(), now: noon });
+  kit = await startTestHub({ database: await makeDemoDatabase(), now: noon, limit: { limits: anyShape } });
   // What is agreed in the hub itself is read as well: a plan with signatures, an integrated budget, a decision.
   await tellStory({
     place,

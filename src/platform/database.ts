@@ -25,9 +25,10 @@ types.setTypeParser(pg.types.builtins.JSON, (text) => text);
 
 /**
  * `poolSize` connections for transactions, of which Prisma may use as many again. About two connections a core are
- * the fastest; more only queue inside PostgreSQL.
+ * the fastest; more only queue inside PostgreSQL. A command has `commandMs`, and so has each of its statements: without
+ * that, one that waits for a lock would keep its connection long after nobody waits for it.
  */
-export function openDatabase(url: string, { poolSize = 8 } = {}): Database {
+export function openDatabase(url: string, { poolSize = 8, commandMs = 10_000 } = {}): Database {
   const pool = new pg.Pool({
     connectionString: url,
     max: poolSize,
@@ -37,8 +38,11 @@ export function openDatabase(url: string, { poolSize = 8 } = {}): Database {
   // An idle connection that breaks is replaced by the pool; the next query tells whoever needs to know.
   pool.on('error', () => {});
   const prisma = new PrismaClient({
-    adapter: new PrismaPg({ connectionString: url, max: poolSize }, { onPoolError: () => {} }),
-    transactionOptions: { maxWait: 5_000, timeout: 20_000 },
+    adapter: new PrismaPg(
+      { connectionString: url, max: poolSize, options: `-c statement_timeout=${commandMs}` },
+      { onPoolError: () => {} },
+    ),
+    transactionOptions: { maxWait: commandMs / 2, timeout: commandMs },
   });
   const reader = openPipeline({ connectionString: url, types }, { lanes: 3, readOnly: true });
   const recorder = openPipeline({ connectionString: url }, { lanes: 1, readOnly: false });

@@ -25,7 +25,7 @@ import type { ViewerRole } from '../access/viewer.ts';
 import { Fault } from '../platform/fault.ts';
 import { uuidOf } from '../platform/id.ts';
 import type { Statement } from '../platform/pipeline.ts';
-import { afterOf, cursorSql } from './cursor.ts';
+import { afterOf, cursorKeysSql, cursorSql } from './cursor.ts';
 import { type Derivation, derivedMark } from './derive.ts';
 import { type Arguments, type At, type Field, inherited, type Run, sides, type View } from './view.ts';
 
@@ -167,7 +167,7 @@ export function compile(
       part,
       day: () => past?.day ?? today(),
       table: (name, personId) => (past === undefined ? name : asKnownAt(name, personId, past.knownAt)),
-      arg: (type, value) => bind(type, (_run, args) => value(args[index] ?? {})),
+      arg: (type, value) => bind(type, (run, args) => value(args[index] ?? {}, run)),
     };
   }
 
@@ -208,7 +208,7 @@ export function compile(
     under = part;
     parent = view;
     path.push(keyOf(nodes));
-    const sql = read(field, part, alias, def, nodes);
+    const sql = read(field, part, alias, type, def, nodes);
     path.pop();
     ({ under, parent } = before);
     const conditions: string[] = [];
@@ -225,6 +225,7 @@ export function compile(
     field: Field,
     part: Part,
     alias: string,
+    owner: GraphQLObjectType,
     def: GraphQLField<unknown, unknown>,
     nodes: FieldNode[],
   ): string {
@@ -246,7 +247,7 @@ export function compile(
       const json = built(members(type, whole, subFields(type, nodes)));
       return `case when ${whole} is not null then ${json} end`;
     }
-    return nested(field, part, alias, def, nodes);
+    return nested(field, part, alias, owner, def, nodes);
   }
 
   /** SQL of the person that the row `alias` is about. */
@@ -279,10 +280,11 @@ export function compile(
     field: NestedField,
     part: Part,
     parent: string,
+    owner: GraphQLObjectType,
     def: GraphQLField<unknown, unknown>,
     nodes: FieldNode[],
   ): string {
-    const { json, element, from } = objects(field, part, parent, def, nodes);
+    const { json, element, from } = objects(field, part, parent, owner, def, nodes);
     // An array needs no aggregate, which costs more to start than a short list costs to gather.
     return element === undefined
       ? `(select ${json} from ${from})`
@@ -294,6 +296,7 @@ export function compile(
     field: NestedField,
     part: Part,
     parent: string,
+    owner: GraphQLObjectType,
     def: GraphQLField<unknown, unknown>,
     nodes: readonly FieldNode[],
     known?: Arguments,
@@ -304,7 +307,8 @@ export function compile(
 
     const type = field.is === 'connection' ? typeNamed(field.type) : objectType(def);
     const people = viewOf(type.name).person?.(alias) ?? 'null::uuid';
-    if (field.is === 'connection') return page(field, at, alias, people, objectType(def), nodes);
+    if (field.is === 'connection')
+      return page(field, at, alias, people, objectType(def), nodes, `${owner.name}.${def.name}`);
     const [row, rows] = lookingBack(field, nodes[0]!, withArguments.length - 1, () => [
       object(members(type, alias, subFields(type, nodes))),
       sharedRows(type.name, part, field.rows(at)),
@@ -370,18 +374,25 @@ export function compile(
     people: string,
     connection: GraphQLObjectType,
     nodes: readonly FieldNode[],
+    listName: string,
   ): Objects {
     const type = typeNamed(field.type);
     const selection = [...subFields(connection, nodes)];
+    const keyOf = ({ cursorKeys, viewer }: Run) => cursorKeys(viewer.subject, listName);
     const after = field.keys.map(({ type, first }, i) =>
-      at.arg(type, (args) => afterOf(args.after, field.keys.length)?.[i] ?? first),
+      at.arg(type, (args, run) => afterOf(args.after, field.keys.length, keyOf(run))?.[i] ?? first),
     );
     const size = at.arg('int', (args) => pageSize(args.first));
     // One row more than is shown tells whether there are more; nobody else needs it.
     const isTold = selection.some(([, [first]]) => first!.name.value === 'pageInfo');
     const limit = isTold ? `(${size} + 1)` : size;
     const shown = isTold ? `[:${size}]` : '';
-    const cursor = cursorSql(field.keys.map(({ column }) => `${alias}.${column}`));
+    const held = cursorKeysSql(field.keys.map(({ column }) => `${alias}.${column}`));
+    const cursor = (of: string) =>
+      cursorSql(
+        of,
+        at.arg('bytea', (_args, run) => keyOf(run)),
+      );
 
     /** What is gathered of all rows, in their order, and where the objects of a row come from. */
     const gathered = ['count(*)::int as n', `array_agg(${people}) as people`];
@@ -401,7 +412,7 @@ export function compile(
         [...subFields(edgeType, edgeNodes)].map(([key, partNodes]) => {
           const part = partNodes[0]!.name.value;
           if (part === '__typename') return { key, sql: `'${edgeType.name}'::text` };
-          if (part === 'cursor') return { key, sql: cursor };
+          if (part === 'cursor') return { key, sql: cursor(held) };
           path.push(key);
           const sql = node(partNodes);
           path.pop();
@@ -416,7 +427,7 @@ export function compile(
           const part = first!.name.value;
           if (part === '__typename') return { key, sql: `'PageInfo'` };
           if (part === 'hasNextPage') return { key, sql: `q.n > ${size}` };
-          return { key, sql: `(${gather(cursor)})[least(q.n, ${size})]` };
+          return { key, sql: cursor(`(${gather(held)})[least(q.n, ${size})]`) };
         }),
       );
     }
@@ -464,6 +475,7 @@ export function compile(
     return typeNamed(getNamedType(def.type).name);
   }
 
+  const query = schema.getQueryType()!;
   const froms: string[] = [];
   const columns: string[] = [];
   for (const [index, root] of roots.entries()) {
@@ -474,7 +486,15 @@ export function compile(
     under = part;
     parent = undefined;
     path.push(keyOf(root.nodes));
-    const { json, people, from } = objects(root.field, part, 'viewer', root.def, root.nodes, root.args);
+    const { json, people, from } = objects(
+      root.field,
+      part,
+      'viewer',
+      query,
+      root.def,
+      root.nodes,
+      root.args,
+    );
     path.pop();
     froms.push(`left join lateral (select ${json} as j, ${people} as people from ${from}) r${index} on true`);
     columns.push(`r${index}.j`, `r${index}.people::text`);
