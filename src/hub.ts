@@ -9,6 +9,7 @@ import { makePlace } from './demo/place.ts';
 import { askForSync } from './intake/request.ts';
 import { putOrganisation, putSource } from './intake/source.ts';
 import { verifyLedger } from './ledger/verify.ts';
+import { asRole } from './platform/database.ts';
 import { londonDay } from './platform/day.ts';
 import { startEmbeddedPostgres } from './platform/embedded.ts';
 import { type Environment, EnvironmentError, readEnvironment } from './platform/environment.ts';
@@ -159,7 +160,7 @@ async function withDatabase(environment: Environment, work: (url: string) => Pro
 
 async function withPool(environment: Environment, work: (pool: pg.Pool) => Promise<void>): Promise<void> {
   await withDatabase(environment, async (connectionString) => {
-    const pool = new pg.Pool({ connectionString, max: 2 });
+    const pool = new pg.Pool({ connectionString, max: 2, options: asRole('tandem_worker') });
     try {
       await work(pool);
     } finally {

@@ -5,7 +5,7 @@ import type { FundingSource } from '../src/generated/prisma/enums.ts';
 import { balancesIn, lockBudget, type Movement, post, reverse } from '../src/ledger/post.ts';
 import { verifyLedger } from '../src/ledger/verify.ts';
 import { type Database, openDatabase } from '../src/platform/database.ts';
-import { makeDemoDatabase } from './setup/database.ts';
+import { asOwner, makeDemoDatabase } from './setup/database.ts';
 
 let database: Database;
 let drop: () => Promise<void>;
@@ -162,13 +162,14 @@ describe('the ledger and its model', () => {
 });
 
 describe('the database itself', () => {
-  const refused = (sql: string) => expect(database.pool.query(sql)).rejects.toMatchObject({ code: '23001' });
+  const refused = (sql: string) =>
+    expect(asOwner(database.url, sql)).rejects.toMatchObject({ code: '23001' });
 
   test('refuses what would change the past, to the owner of the tables too', async () => {
     await refused(`update ledger_transfer set pence = pence + 1`);
     await refused(`update ledger_transfer set effective_on = effective_on + 1`);
     await refused(`delete from ledger_transfer`);
-    await expect(database.pool.query(`truncate ledger_transfer cascade`)).rejects.toMatchObject({
+    await expect(asOwner(database.url, `truncate ledger_transfer cascade`)).rejects.toMatchObject({
       code: '23001',
     });
     await refused(`update ledger_account set in_pence = in_pence + 1`);

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { topics } from '../src/live/rules.ts';
 import { idOf } from '../src/platform/id.ts';
+import { asOwner } from './setup/database.ts';
 import { noon } from './setup/demo.ts';
 import { admin, coordinator, provider, socialWorker } from './setup/hub.ts';
 import { all, announce, bare, personOf, take, twoHubs } from './setup/stream.ts';
@@ -197,11 +198,11 @@ describe('no gap and nothing twice', () => {
     const streams = [await hubs.open(hubs.here, all), await hubs.open(hubs.there, all)];
     const listeners = `from pg_stat_activity where datname = current_database() and application_name = 'tandem-live'`;
     for (let n = 0; n < 6; n += 1) {
-      await hubs.here.database.pool.query(`select pg_terminate_backend(pid) ${listeners}`);
+      await asOwner(hubs.here.database.url, `select pg_terminate_backend(pid) ${listeners}`);
       await hubs.announce('plan.changed', [people[n]!]);
       if (n % 2 === 0) continue;
       await expect
-        .poll(async () => (await hubs.here.database.pool.query(`select ${listeners}`)).rowCount, {
+        .poll(async () => (await asOwner(hubs.here.database.url, `select ${listeners}`)).rowCount, {
           timeout: 10_000,
         })
         .toBe(2);

@@ -3,7 +3,7 @@
  * all workers share, so a run that was interrupted goes on where its cursors stand, whoever takes it up.
  */
 import pg from 'pg';
-import { transaction } from '../platform/database.ts';
+import { asRole, transaction } from '../platform/database.ts';
 
 const sourceLocks = 7_262_002;
 
@@ -18,7 +18,11 @@ export interface SourceLock {
  * own, so it ends with the process, however that ends.
  */
 export async function lockSource(databaseUrl: string, sourceId: string): Promise<SourceLock | null> {
-  const session = new pg.Client({ connectionString: databaseUrl, keepAlive: true });
+  const session = new pg.Client({
+    connectionString: databaseUrl,
+    keepAlive: true,
+    options: asRole('tandem_worker'),
+  });
   const lost = new AbortController();
   session.on('error', () => lost.abort());
   await session.connect();

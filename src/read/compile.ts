@@ -18,6 +18,7 @@ import {
   isObjectType,
   Kind,
 } from 'graphql';
+import { holdersOf, viewerSql } from '../access/holder.ts';
 import type { ViewerRole } from '../access/viewer.ts';
 import { Fault } from '../platform/fault.ts';
 import { uuidOf } from '../platform/id.ts';
@@ -346,7 +347,11 @@ export function compile(
     froms.push(`left join lateral (select ${json} as j, ${people} as people from ${from}) r${index} on true`);
     columns.push(`r${index}.j`, `r${index}.people::text`);
   }
-  const { text, used } = renumbered(`select ${columns.join(', ')} from (select) viewer ${froms.join(' ')}`);
+  const viewer = viewerSql(
+    bind('text[]', (run) => holdersOf(run.viewer)),
+    today(),
+  );
+  const { text, used } = renumbered(`select ${columns.join(', ')} from ${viewer} ${froms.join(' ')}`);
   return {
     statement: { name: createHash('sha256').update(text).digest('base64url').slice(0, 32), text },
     parameters: used.map((index) => parameters[index]!),

@@ -1,0 +1,183 @@
+-- CreateTable
+CREATE TABLE "person_scope" (
+    "person_id" UUID NOT NULL,
+    "holder" TEXT NOT NULL,
+    "id" UUID NOT NULL,
+    "valid_from" DATE NOT NULL,
+    "valid_to" DATE NOT NULL,
+
+    CONSTRAINT "person_scope_pkey" PRIMARY KEY ("person_id","holder","id")
+);
+
+-- CreateIndex
+CREATE INDEX "person_identifier_value_idx" ON "person_identifier"("value");
+
+-- CreateIndex
+CREATE INDEX "payment_instruction_organisation_id_due_on_id_idx" ON "payment_instruction"("organisation_id", "due_on", "id");
+
+-- What Prisma's schema language cannot say ---------------------------------------------------------------------
+
+-- Two roles that the hub takes, and never signs in as. Roles belong to the whole server, so another database of it may
+-- make them at the same moment.
+do $$
+declare
+  taken text;
+begin
+  foreach taken in array array['tandem_worker', 'tandem_reader'] loop
+    begin
+      if not exists (select from pg_roles where rolname = taken) then
+        execute format('create role %I nologin nosuperuser nocreatedb nocreaterole nobypassrls noreplication', taken);
+      end if;
+    exception when duplicate_object or unique_violation then null;
+    end;
+    begin
+      if not exists (select from pg_auth_members m where m.roleid = taken::regrole and m.member = current_user::regrole
+                        and (m.grantor <> 10 or not m.admin_option)) then
+        execute format('grant %I to %I', taken, current_user);
+      end if;
+    exception when unique_violation then null;
+    end;
+  end loop;
+end
+$$;
+
+-- Who may see whom from when to when, as `src/access/policy.ts` has it, in rows: kept by triggers on what it follows
+-- from. A holder is `ods:` and an organisation, `self:` or `rep:` and an NHS number (the person's own, or that of
+-- somebody who represents them).
+create view person_scope_source with (security_invoker = true) as
+select person_id, case when organisation_id is null then 'rep:' || individual_nhs_number
+                  else 'ods:' || (select o.ods_code from organisation o where o.id = organisation_id) end as holder,
+       id, coalesce(valid_from, '-infinity') as valid_from, coalesce(valid_to, 'infinity') as valid_to
+  from role_on_record
+ where organisation_id is not null
+    or individual_nhs_number is not null
+       and role in ('REPRESENTATIVE', 'LPA_HEALTH_AND_WELFARE', 'LPA_PROPERTY_AND_FINANCE', 'DEPUTY', 'NOMINEE')
+union all
+select person_id, 'self:' || value, md5(value)::uuid, '-infinity', 'infinity'
+  from person_identifier
+ where system = 'NHS_NUMBER' and issuer = '' and status = 'CURRENT';
+
+insert into person_scope (person_id, holder, id, valid_from, valid_to)
+select person_id, holder, id, valid_from, valid_to from person_scope_source;
+
+-- Looks only at the rows that the statement touched: it holds their locks, so nobody changes them meanwhile.
+create function person_scope_kept() returns trigger language plpgsql security definer set search_path = public as $$
+declare
+  people uuid[];
+  ids uuid[];
+begin
+  if tg_op <> 'INSERT' then
+    if tg_table_name = 'role_on_record' then
+      select array_agg(person_id), array_agg(id) into people, ids from gone;
+    else
+      select array_agg(person_id), array_agg(md5(value)::uuid) into people, ids from gone;
+    end if;
+    delete from person_scope s
+     where s.person_id = any (people) and s.id = any (ids) and not exists (
+       select from person_scope_source v where v.person_id = s.person_id and v.id = s.id and v.holder = s.holder);
+  end if;
+  if tg_op <> 'DELETE' then
+    if tg_table_name = 'role_on_record' then
+      select array_agg(person_id), array_agg(id) into people, ids from come;
+    else
+      select array_agg(person_id), array_agg(md5(value)::uuid) into people, ids from come;
+    end if;
+    insert into person_scope as s (person_id, holder, id, valid_from, valid_to)
+    select v.person_id, v.holder, v.id, v.valid_from, v.valid_to
+      from person_scope_source v where v.person_id = any (people) and v.id = any (ids)
+        on conflict (person_id, holder, id) do update
+           set valid_from = excluded.valid_from, valid_to = excluded.valid_to
+         where (s.valid_from, s.valid_to) is distinct from (excluded.valid_from, excluded.valid_to);
+  end if;
+  return null;
+end
+$$;
+
+do $$
+declare
+  source text;
+begin
+  foreach source in array array['role_on_record', 'person_identifier'] loop
+    execute format('create trigger %1$s_scoped_insert after insert on %1$s referencing new table as come
+                    for each statement execute function person_scope_kept()', source);
+    execute format('create trigger %1$s_scoped_update after update on %1$s referencing old table as gone new table as come
+                    for each statement execute function person_scope_kept()', source);
+    execute format('create trigger %1$s_scoped_delete after delete on %1$s referencing old table as gone
+                    for each statement execute function person_scope_kept()', source);
+  end loop;
+end
+$$;
+
+-- Whether the reader's viewer sees a person. Whom it found last it notes, for most rows that a statement reads are of
+-- one person: the note is asked first, by the policy itself. It runs as the owner, so that the reader needs no right to
+-- `person_scope`, and names the schema, because it takes the search path of whoever asks.
+create function tandem_sees(who uuid) returns boolean language plpgsql stable security definer as $$
+declare
+  today date;
+  mine text[];
+  noted text;
+begin
+  today := nullif(current_setting('tandem.today', true), '');
+  mine := nullif(current_setting('tandem.holders', true), '');
+  perform from public.person_scope s
+    where s.person_id = who and s.holder = any (mine) and s.valid_from <= today and s.valid_to > today;
+  if not found then
+    return false;
+  end if;
+  noted := set_config('tandem.seen', who::text, true);
+  return true;
+end
+$$;
+
+-- Puts a table of people's rows under row security: the owner and the worker pass, the reader sees whom its viewer
+-- sees. Later migrations call it for each table they make that has a `person_id`.
+create function secure_rows(secured regclass, person text default 'person_id', may_read boolean default true) returns void
+language plpgsql as $$
+begin
+  execute format('alter table %s enable row level security', secured);
+  execute format('alter table %s force row level security', secured);
+  execute format('create policy owner on %s to %I using (true) with check (true)', secured, current_user);
+  execute format('create policy worker on %s to tandem_worker using (true) with check (true)', secured);
+  if may_read then
+    execute format('grant select on %s to tandem_reader', secured);
+    execute format($policy$create policy reader on %1$s for select to tandem_reader
+      using (%2$I::text = current_setting('tandem.seen', true) or tandem_sees(%2$I))$policy$, secured, person);
+  end if;
+end
+$$;
+
+select secure_rows('person', 'id');
+select secure_rows('person_scope', may_read => false);
+select secure_rows(c.oid::regclass)
+  from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'person_id'
+ where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and c.relname <> 'person_scope'
+ order by c.relname;
+
+-- An event may be about several people: whoever sees one of them may see that it was.
+select secure_rows('audit_event', may_read => false);
+create policy reader on audit_event for select to tandem_reader
+  using (exists (select from unnest(person_ids) as who where tandem_sees(who)));
+
+-- What each role may do. The worker writes; what was written for ever it can only add to. The reader reads, and of what
+-- a source sent nothing that may hold personal data.
+grant usage on schema public to tandem_worker, tandem_reader;
+alter default privileges in schema public grant select, insert, update, delete on tables to tandem_worker;
+alter default privileges in schema public grant usage on sequences to tandem_worker;
+grant usage on all sequences in schema public to tandem_worker;
+do $$
+declare
+  written regclass;
+begin
+  -- The history of migrations is the owner's alone.
+  for written in select oid from pg_class
+                  where relnamespace = 'public'::regnamespace and relkind = 'r' and relname !~ '^_prisma' loop
+    execute format('grant select, insert, update, delete on %s to tandem_worker', written);
+  end loop;
+end
+$$;
+revoke update, delete on ledger_transfer, audit_event, past from tandem_worker;
+revoke insert, update, delete on person_scope from tandem_worker;
+grant select on audit_event, organisation, organisation_succession, organisation_authorisation, commissioner_policy,
+  exclusion, source_system, sync_run, payment_run to tandem_reader;
+grant select (source_id, kind, external_id, version, state, place, code, field, found, advice, received_at)
+  on source_row to tandem_reader;
