@@ -15,6 +15,9 @@ CREATE INDEX "person_identifier_value_idx" ON "person_identifier"("value");
 -- CreateIndex
 CREATE INDEX "payment_instruction_organisation_id_due_on_id_idx" ON "payment_instruction"("organisation_id", "due_on", "id");
 
+-- AddForeignKey
+ALTER TABLE "person_scope" ADD CONSTRAINT "person_scope_person_id_fkey" FOREIGN KEY ("person_id") REFERENCES "person"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
+
 -- What Prisma's schema language cannot say ---------------------------------------------------------------------
 
 -- Two roles that the hub takes, and never signs in as. Roles belong to the whole server, so another database of it may
@@ -108,19 +111,13 @@ begin
 end
 $$;
 
--- Whether the reader's viewer sees a person. Whom it found last it notes, for most rows that a statement reads are of
--- one person: the note is asked first, by the policy itself. It runs as the owner, so that the reader needs no right to
--- `person_scope`, and names the schema, because it takes the search path of whoever asks.
-create function tandem_sees(who uuid) returns boolean language plpgsql stable security definer as $$
+-- Whether the reader's viewer sees a person: what is in `person_scope` for the reader is what the viewer may see. Whom it
+-- found last it notes, for most rows that a statement reads are of one person; every policy asks the note first.
+create function tandem_sees(who uuid) returns boolean language plpgsql stable as $$
 declare
-  today date;
-  mine text[];
   noted text;
 begin
-  today := nullif(current_setting('tandem.today', true), '');
-  mine := nullif(current_setting('tandem.holders', true), '');
-  perform from public.person_scope s
-    where s.person_id = who and s.holder = any (mine) and s.valid_from <= today and s.valid_to > today;
+  perform from person_scope s where s.person_id = who;
   if not found then
     return false;
   end if;
@@ -131,32 +128,38 @@ $$;
 
 -- Puts a table of people's rows under row security: the owner and the worker pass, the reader sees whom its viewer
 -- sees. Later migrations call it for each table they make that has a `person_id`.
-create function secure_rows(secured regclass, person text default 'person_id', may_read boolean default true) returns void
-language plpgsql as $$
+create function secure_rows(
+  secured regclass,
+  seen text default $$person_id::text = current_setting('tandem.seen', true) or tandem_sees(person_id)$$
+) returns void language plpgsql as $$
 begin
   execute format('alter table %s enable row level security', secured);
   execute format('alter table %s force row level security', secured);
   execute format('create policy owner on %s to %I using (true) with check (true)', secured, current_user);
   execute format('create policy worker on %s to tandem_worker using (true) with check (true)', secured);
-  if may_read then
-    execute format('grant select on %s to tandem_reader', secured);
-    execute format($policy$create policy reader on %1$s for select to tandem_reader
-      using (%2$I::text = current_setting('tandem.seen', true) or tandem_sees(%2$I))$policy$, secured, person);
-  end if;
+  execute format('create policy reader on %s for select to tandem_reader using (%s)', secured, seen);
+  execute format('grant select on %s to tandem_reader', secured);
 end
 $$;
 
-select secure_rows('person', 'id');
-select secure_rows('person_scope', may_read => false);
 select secure_rows(c.oid::regclass)
   from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'person_id'
- where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and c.relname <> 'person_scope'
+ where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and c.relname not in ('person_scope', 'role_on_record')
  order by c.relname;
-
+select secure_rows('person', $$id::text = current_setting('tandem.seen', true) or tandem_sees(id)$$);
+-- A list of people is read from the parts on their records, each row of another person: there the note is of no use, and
+-- a function called for each row costs the most, so the same is asked in place.
+select secure_rows('role_on_record', $$
+  person_id::text = current_setting('tandem.seen', true)
+  or (select set_config('tandem.seen', s.person_id::text, true) is not null
+        from person_scope s where s.person_id = role_on_record.person_id limit 1)$$);
+-- Of the scope itself a viewer sees what is theirs today.
+select secure_rows('person_scope', $$
+  holder = any (nullif(current_setting('tandem.holders', true), '')::text[])
+  and valid_from <= nullif(current_setting('tandem.today', true), '')::date
+  and valid_to > nullif(current_setting('tandem.today', true), '')::date$$);
 -- An event may be about several people: whoever sees one of them may see that it was.
-select secure_rows('audit_event', may_read => false);
-create policy reader on audit_event for select to tandem_reader
-  using (exists (select from unnest(person_ids) as who where tandem_sees(who)));
+select secure_rows('audit_event', $$exists (select from unnest(person_ids) as who where tandem_sees(who))$$);
 
 -- What each role may do. The worker writes; what was written for ever it can only add to. The reader reads, and of what
 -- a source sent nothing that may hold personal data.
@@ -177,7 +180,7 @@ end
 $$;
 revoke update, delete on ledger_transfer, audit_event, past from tandem_worker;
 revoke insert, update, delete on person_scope from tandem_worker;
-grant select on audit_event, organisation, organisation_succession, organisation_authorisation, commissioner_policy,
+grant select on organisation, organisation_succession, organisation_authorisation, commissioner_policy,
   exclusion, source_system, sync_run, payment_run to tandem_reader;
 grant select (source_id, kind, external_id, version, state, place, code, field, found, advice, received_at)
   on source_row to tandem_reader;
