@@ -27,6 +27,7 @@ import { putOrganisation, putSource } from './intake/source.ts';
 import { verifyLedger } from './ledger/verify.ts';
 import { manifestOf } from './limit/document.ts';
 import { usualLimits } from './limit/rules.ts';
+import { asRole } from './platform/database.ts';
 import { londonDay } from './platform/day.ts';
 import { startEmbeddedPostgres } from './platform/embedded.ts';
 import { type Environment, EnvironmentError, isDemo, readEnvironment } from './platform/environment.ts';
@@ -266,7 +267,7 @@ const withPool = (environment: Environment, work: OnPool): Promise<void> =>
   withDatabase(environment, (url) => onPool(url, work));
 
 async function onPool(connectionString: string, work: OnPool): Promise<void> {
-  const pool = new pg.Pool({ connectionString, max: 2 });
+  const pool = new pg.Pool({ connectionString, max: 2, options: asRole('tandem_worker') });
   try {
     await work(pool);
   } finally {

@@ -4,7 +4,7 @@
  */
 import pg from 'pg';
 import { system } from '../audit/store.ts';
-import { transaction } from '../platform/database.ts';
+import { asRole, transaction } from '../platform/database.ts';
 
 const sourceLocks = 7_262_002;
 
@@ -19,7 +19,11 @@ export interface SourceLock {
  * own, so it ends with the process, however that ends.
  */
 export async function lockSource(databaseUrl: string, sourceId: string): Promise<SourceLock | null> {
-  const session = new pg.Client({ connectionString: databaseUrl, keepAlive: true });
+  const session = new pg.Client({
+    connectionString: databaseUrl,
+    keepAlive: true,
+    options: asRole('tandem_worker'),
+  });
   const lost = new AbortController();
   session.on('error', () => lost.abort());
   await session.connect();

@@ -86,7 +86,7 @@ export function openLive(options: LiveOptions): Live {
   const { database, signIn, log, metrics, now, tools, audit, schema, executor, limit } = options;
   const { maxStreams, maxQueued, blockedMs } = { ...usual, ...options.limits };
   const tail = openTail({ url: database.url, log });
-  const gate = openGate(database.reader, now);
+  const gate = openGate(database.watcher, now);
   const streams = new Set<Stream>();
   const serving = new Set<Promise<void>>();
   let closing = false;

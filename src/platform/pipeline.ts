@@ -1,6 +1,7 @@
 /**
  * For the hot path: single prepared statements, pipelined on a few long-lived connections, so that each costs one round
- * trip and none waits for a free connection. Each statement is a transaction of its own.
+ * trip and none waits for a free connection. Each statement is a transaction of its own (pg sends a Sync behind each,
+ * pipelined or not), so what it sets for its transaction, such as its viewer, is never there for another.
  */
 import type { Socket } from 'node:net';
 import pg from 'pg';
@@ -54,7 +55,6 @@ const maxWaiting = 2_000;
 const cancelAfterMs = 50;
 
 const settings = [
-  'timezone=UTC',
   'statement_timeout=10s',
   // A cached plan is worth more than a perfect one: planning a record anew takes longer than running it.
   'plan_cache_mode=force_generic_plan',
@@ -79,7 +79,7 @@ export function openPipeline(
   config: pg.ClientConfig,
   { lanes, readOnly }: { lanes: number; readOnly: boolean },
 ): Pipeline {
-  const options = `${settings} -c default_transaction_read_only=${readOnly ? 'on' : 'off'}`;
+  const options = `${config.options ?? ''} ${settings} -c default_transaction_read_only=${readOnly ? 'on' : 'off'}`;
   const open: Lane[] = [];
   const waiting: (() => void)[] = [];
   let sent = 0;

@@ -19,6 +19,7 @@ import {
   isObjectType,
   Kind,
 } from 'graphql';
+import { holdersOf, viewerSql } from '../access/holder.ts';
 import { maySeePerson, type OfSide, partOf, readsPart, sharesWith } from '../access/policy.ts';
 import type { Part, Kind as ViewerKind } from '../access/table.ts';
 import type { ViewerRole } from '../access/viewer.ts';
@@ -499,7 +500,11 @@ export function compile(
     froms.push(`left join lateral (select ${json} as j, ${people} as people from ${from}) r${index} on true`);
     columns.push(`r${index}.j`, `r${index}.people::text`);
   }
-  const { text, used } = renumbered(`select ${columns.join(', ')} from (select) viewer ${froms.join(' ')}`);
+  const viewer = viewerSql(
+    bind('text[]', (run) => holdersOf(run.viewer)),
+    today(),
+  );
+  const { text, used } = renumbered(`select ${columns.join(', ')} from ${viewer} ${froms.join(' ')}`);
   return {
     statement: { name: createHash('sha256').update(text).digest('base64url').slice(0, 32), text },
     parameters: used.map((index) => parameters[index]!),
