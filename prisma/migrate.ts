@@ -37,8 +37,8 @@ export async function migrate(
   try {
     await lock.query('select pg_advisory_lock($1)', [migrationLock]);
     const list = await readMigrations(migrations);
-    await assertSchemaNotNewer(lock, list);
     await assertRoles(lock);
+    await assertSchemaNotNewer(lock, list);
     const { engine, failure, close } = await openEngine(databaseUrl);
     try {
       const history = await engine.diagnoseMigrationHistory({

@@ -4,7 +4,7 @@ import { nightlyHandler } from '../jobs/nightly.ts';
 import { paymentDueHandler } from '../jobs/payment.ts';
 import { sealAudit } from '../src/audit/seal.ts';
 import { openLog } from '../src/platform/log.ts';
-import { makeDemoDatabase } from './setup/database.ts';
+import { asOwner, makeDemoDatabase } from './setup/database.ts';
 import { noon } from './setup/demo.ts';
 import { pdf } from './setup/document.ts';
 import { carolForIris, daniel, evidenceKit, iris } from './setup/evidence.ts';
@@ -201,10 +201,16 @@ describe('everything leaves one event', () => {
   test('or is not done: a change without its event is taken back', async () => {
     const asked = async () => (await sql(`select count(*) from outbox where topic = 'sync.requested'`))[0];
     const before = await asked();
-    await sql(`create function canary() returns trigger language plpgsql as $$ begin raise 'no'; end $$`);
-    await sql('create trigger canary before insert on audit_event for each row execute function canary()');
+    await asOwner(
+      kit.database.url,
+      `create function canary() returns trigger language plpgsql as $$ begin raise 'no'; end $$`,
+    );
+    await asOwner(
+      kit.database.url,
+      'create trigger canary before insert on audit_event for each row execute function canary()',
+    );
     const { errors } = await kit.ask(sync('wenshire-nhs'), {}, admin);
-    await sql('drop trigger canary on audit_event');
+    await asOwner(kit.database.url, 'drop trigger canary on audit_event');
     expect(errors).toHaveLength(1);
     expect(await asked()).toEqual(before);
   });

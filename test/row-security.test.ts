@@ -2,16 +2,19 @@
  * The second lock: what PostgreSQL itself shows to a connection of the reader, whatever the statement asks. Nothing
  * here filters by viewer but row security.
  */
+import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { migrate } from '../prisma/migrate.ts';
 import { holdersOf, readAs, viewerSql } from '../src/access/holder.ts';
 import { visiblePeople } from '../src/access/scope.ts';
 import { type Viewer, viewerOf } from '../src/access/viewer.ts';
 import { views } from '../src/catalogue.ts';
+import type { Persona } from '../src/demo/issuer.ts';
 import { personas } from '../src/demo/persona.ts';
 import { makePlace } from '../src/demo/place.ts';
 import { mergePeople, unmergePeople } from '../src/person/merge.ts';
-import { asRole, transaction } from '../src/platform/database.ts';
+import { asRole, openDatabase, transaction } from '../src/platform/database.ts';
 import { openPipeline } from '../src/platform/pipeline.ts';
 import type { PageAt } from '../src/read/view.ts';
 import { asOwner, makeDemoDatabase } from './setup/database.ts';
@@ -39,7 +42,10 @@ afterAll(() => kit.close());
 const viewers: Viewer[] = [
   ...Object.values(personas(makePlace({ today }))),
   { ...coordinator, organisation: 'QWE' },
-].map((claims) => viewerOf({ iss: 'test', ...claims })!);
+].map(
+  ({ sub, tandem_role: role, nhs_number: nhsNumber, ...facts }: Persona) =>
+    viewerOf({ subject: `test#${sub}`, role, nhsNumber, ...facts })!,
+);
 
 /** Whom the first lock lets a viewer see. */
 async function allowed(viewer: Viewer, day: string): Promise<string[]> {
@@ -87,7 +93,9 @@ describe('the catalogue', () => {
     expect(rows.map(({ name }) => name)).toEqual([
       // Under a policy of its own.
       'audit_event',
+      'audit_seal',
       'commissioner_policy',
+      'employment_end',
       'exclusion',
       'organisation',
       'organisation_authorisation',
@@ -116,6 +124,26 @@ describe('the catalogue', () => {
           and relname !~ '^pg_stat' and not coalesce(reloptions @> '{security_invoker=true}', false)`,
     );
     expect(open).toEqual([]);
+  });
+
+  test('whoever signs in needs them and no more: without them the start says what to do', async () => {
+    const owner = kit.database.url;
+    const url = new URL(owner);
+    url.username = `hub_${randomBytes(4).toString('hex')}`;
+    await asOwner(owner, `create role ${url.username} login password '${url.password}'`);
+    try {
+      await expect(migrate(url.href)).rejects.toMatchObject({
+        code: 'ROLES_MISSING',
+        message: expect.stringContaining(`grant tandem_worker, tandem_reader to "${url.username}"`),
+      });
+      await asOwner(owner, `grant tandem_worker, tandem_reader to ${url.username}`);
+      const database = openDatabase(url.href);
+      const { rows } = await database.pool.query('select count(*)::int as n from person');
+      await database.close();
+      expect(rows).toEqual([{ n: everybody.length }]);
+    } finally {
+      await asOwner(owner, `drop role ${url.username}`);
+    }
   });
 
   test('each connection of the hub has taken its role', async () => {

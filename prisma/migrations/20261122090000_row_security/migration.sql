@@ -195,6 +195,6 @@ $$;
 revoke update, delete on ledger_transfer, audit_event, audit_event_person, audit_seal, past from tandem_worker;
 revoke insert, update, delete on person_scope from tandem_worker;
 grant select on organisation, organisation_succession, organisation_authorisation, commissioner_policy,
-  exclusion, source_system, sync_run, payment_run, employment_end to tandem_reader;
+  exclusion, source_system, sync_run, payment_run, employment_end, audit_seal to tandem_reader;
 grant select (source_id, kind, external_id, version, state, place, code, field, found, advice, received_at)
   on source_row to tandem_reader;
