@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { Express } from 'express';
-import { visiblePeople } from '../access/scope.ts';
+import { visibleRows } from '../access/scope.ts';
 import type { SignIn } from '../access/sign-in.ts';
 import type { Viewer } from '../access/viewer.ts';
 import type { Audit } from '../audit/store.ts';
@@ -91,7 +91,7 @@ function attachment(fileName: string): string {
   return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
 }
 
-/** The document, if the viewer may see its person today. */
+/** The document, if it is the viewer's to see today. */
 async function find({ pool, now }: UploadTools, viewer: Viewer, id: string | null) {
   if (id === null) return null;
   const { rows } = await pool.query(
@@ -100,7 +100,7 @@ async function find({ pool, now }: UploadTools, viewer: Viewer, id: string | nul
   );
   const [row] = rows;
   if (row === undefined) return null;
-  const { text, values } = visiblePeople(viewer, londonDay(now()), [row.person_id], 'MONEY');
+  const { text, values } = visibleRows(viewer, londonDay(now()), 'evidence', [id]);
   if ((await pool.query(text, values)).rows.length === 0) return null;
   return {
     personId: row.person_id as string,

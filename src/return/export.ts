@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Express } from 'express';
 import type pg from 'pg';
-import { visiblePeople } from '../access/scope.ts';
+import { visiblePeople, visibleRows } from '../access/scope.ts';
 import type { SignIn } from '../access/sign-in.ts';
 import type { Viewer } from '../access/viewer.ts';
 import type { Audit } from '../audit/store.ts';
@@ -137,7 +137,11 @@ async function find({ pool, now }: ExportOptions, viewer: Viewer, asked: URLSear
         ]);
   const personId = rows[0]?.person_id ?? null;
   if (personId === null) return null;
-  const { text, values } = visiblePeople(viewer, londonDay(now()), [personId], 'MONEY');
+  const today = londonDay(now());
+  const { text, values } =
+    budgetId === null
+      ? visiblePeople(viewer, today, [personId], 'MONEY')
+      : visibleRows(viewer, today, 'budget', [budgetId]);
   return (await pool.query(text, values)).rows.length === 0 ? null : { personId, budgetId };
 }
 

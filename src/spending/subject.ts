@@ -1,6 +1,6 @@
 /** Who may spend a person's money or account for it, and who decides about it for a funder. */
 import { type CommandContext, UserFault } from '../write/command.ts';
-import { actingOrganisation, isVisible, mayDecideAboutMoney, notFound } from '../write/subject.ts';
+import { actingOrganisation, isVisibleRow, mayDecideAboutMoney, notFound } from '../write/subject.ts';
 
 export interface Place {
   personId: string;
@@ -63,7 +63,7 @@ export async function mustPay(context: CommandContext, place: Place, field: stri
 /** A spend of a person whom the viewer may see. @throws UserFault NOT_FOUND */
 export async function visibleSpend(context: CommandContext, id: string | null, field = 'spendId') {
   const spend = id === null ? null : await context.tx.spend.findFirst({ where: { id } });
-  if (spend === null || !(await isVisible(context, spend.personId))) throw notFound(field);
+  if (spend === null || !(await isVisibleRow(context, 'spend', id))) throw notFound(field);
   return spend;
 }
 
@@ -71,6 +71,6 @@ export async function visibleSpend(context: CommandContext, id: string | null, f
 export async function visibleBankLine(context: CommandContext, id: string | null) {
   const line =
     id === null ? null : await context.tx.bankLine.findFirst({ where: { id }, include: { statement: true } });
-  if (line === null || !(await isVisible(context, line.personId))) throw notFound('bankLineId');
+  if (line === null || !(await isVisibleRow(context, 'bank_line', id))) throw notFound('bankLineId');
   return line;
 }

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { mayCommand } from '../access/policy.ts';
+import { employment } from '../access/scope.ts';
 import { needsStepUp, stepUpRequired } from '../access/step-up.ts';
 import type { CommandName } from '../access/table.ts';
 import type { Viewer } from '../access/viewer.ts';
@@ -79,6 +80,10 @@ export function mutation<Input extends Keyed, Result extends object>(command: Co
       await record(asked.tools.prisma, command.name, 'REFUSED', asked);
       throw new Fault('FORBIDDEN', 'Your role may not do this.');
     }
+    if (!(await isEmployed(asked.tools.prisma, asked.viewer))) {
+      await record(asked.tools.prisma, command.name, 'REFUSED', asked);
+      throw new Fault('FORBIDDEN', 'Your work for this organisation has ended.');
+    }
     if (needsStepUp(command.name, asked.viewer, asked.now(), asked.tools.stepUpMinutes)) {
       await record(asked.tools.prisma, command.name, 'REFUSED', asked);
       throw stepUpRequired();
@@ -93,6 +98,12 @@ export function mutation<Input extends Keyed, Result extends object>(command: Co
       return { ...shown, userErrors: faults.map(({ code, message, field }) => ({ code, message, field })) };
     }
   };
+}
+
+async function isEmployed(prisma: PrismaClient, viewer: Viewer): Promise<boolean> {
+  if (viewer.organisation === null) return true;
+  const { text, values } = employment(viewer);
+  return (await prisma.$queryRawUnsafe<unknown[]>(text, ...values)).length === 1;
 }
 
 async function runOnce<Input extends Keyed, Result extends object>(
