@@ -10,6 +10,7 @@ import { loadOrganisations } from '../prisma/reference.ts';
 import { type Issuer, openSignIn, soleIssuer } from './access/sign-in.ts';
 import { readSignInFile } from './access/sign-in-file.ts';
 import { openTokens } from './access/token.ts';
+import { openAnchor } from './audit/anchor.ts';
 import { loadPolicy } from './commissioner/load.ts';
 import { startDemo } from './demo/demo.ts';
 import { demoIssuerUrl, demoPublicKeys, openDemoKey } from './demo/issuer.ts';
@@ -106,7 +107,7 @@ export async function boot(
           log,
           metrics,
           now,
-          tools: { prisma: database.prisma, files, stepUpMinutes },
+          tools: { prisma: database.prisma, pool: database.pool, files, stepUpMinutes },
           extend(app, audit) {
             tokens.addRoute(app, audit);
             local?.addRoutes(app);
@@ -118,7 +119,16 @@ export async function boot(
       hubUrl = hub.url;
     }
     if (parts.worker) {
-      const worker = await startWorker({ database, files, redisUrl, log, now, registry: metrics.registry });
+      const anchor = await openAnchor({ ...environment.audit, dataDir });
+      const worker = await startWorker({
+        database,
+        files,
+        redisUrl,
+        log,
+        now,
+        registry: metrics.registry,
+        anchor,
+      });
       opened.push(worker.close);
     }
     return { url: hubUrl, port, database, demo, close };

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { makeExecutableSchema } from '@graphql-tools/schema';
 import { isScalarType } from 'graphql';
+import { accessLogViews } from './access-log/view.ts';
 import { budgetResolvers } from './budget/resolvers.ts';
 import { budgetViews } from './budget/view.ts';
 import { commissionerViews } from './commissioner/view.ts';
@@ -49,6 +50,7 @@ export const typeDefs = readdirSync(folder)
 export const views = joinViews(
   { Money: moneyView },
   personViews,
+  accessLogViews,
   eligibilityViews,
   commissionerViews,
   planViews,

@@ -15,6 +15,8 @@ import {
   readPublicKeys,
 } from './access/client.ts';
 import { replaceHubKey } from './access/hub-key.ts';
+import { openAnchor } from './audit/anchor.ts';
+import { verifyAudit } from './audit/verify.ts';
 import { loadPolicy } from './commissioner/load.ts';
 import { demoIssuerUrl, demoToken, readDemoKey } from './demo/issuer.ts';
 import { personas } from './demo/persona.ts';
@@ -45,6 +47,7 @@ const help = () => `npm run hub -- COMMAND
   client disable ID              takes an application out; client add lets it in again
   client new-key                 a new key for the tokens of applications; restart the hub after it
   policy load FOLDER             takes up policy.csv, exclusion.csv and authorisation.csv of a commissioner
+  audit verify [--anchor FILE]   looks whether the audit is as it was sealed, and names the first row that is not
   ledger verify                  recomputes every balance, and names the first row that does not fit
   backup FOLDER                  writes all that the database holds into a new folder, while the hub goes on
   restore FOLDER                 puts a backup into a database that holds nothing, and verifies its ledger
@@ -81,6 +84,22 @@ const commands: Record<string, Run> = {
             : `Wrote ${file}: read it.`,
         );
       } else throw usage('Say: migrate, or migrate new NAME.');
+    });
+  },
+
+  audit: async ([word], { anchor: file }, environment) => {
+    if (word !== 'verify') throw usage('Say: audit verify, or audit verify --anchor FILE');
+    const settings = { ...environment.audit, dataDir: environment.dataDir };
+    const anchor = await openAnchor({ ...settings, file: file ?? settings.file });
+    await withPool(environment, async (pool) => {
+      const { seals, events, anchors, fault } = await verifyAudit(pool, anchor.read());
+      const held = `${events} events in ${seals} seals, ${anchors} of them anchored`;
+      say(`${held}: ${fault ?? 'everything is as it was sealed'}`);
+      if (anchors === 0n && seals > 0n)
+        say(
+          'No anchor was found, so nobody can tell whether later seals are gone: name its file by --anchor.',
+        );
+      if (fault !== null || (anchors === 0n && seals > 0n)) process.exitCode = 1;
     });
   },
 
@@ -248,7 +267,7 @@ try {
     allowPositionals: true,
     options: {
       ...Object.fromEntries(
-        ['kind', 'organisation', 'url', 'name', 'every', 'role', 'key'].map((option) => [
+        ['kind', 'organisation', 'url', 'name', 'every', 'role', 'key', 'anchor'].map((option) => [
           option,
           { type: 'string' as const },
         ]),

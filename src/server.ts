@@ -7,7 +7,8 @@ import { ApolloServerPluginCacheControlDisabled } from '@apollo/server/plugin/di
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import { type GraphQLSchema, OperationTypeNode } from 'graphql';
 import type { SignIn } from './access/sign-in.ts';
-import { type Audit, openAudit } from './audit/store.ts';
+import { addAuditExport } from './access-log/export.ts';
+import { type Audit, correlationIdOf, openAudit } from './audit/store.ts';
 import { openCatalogue } from './catalogue.ts';
 import { addEvidenceRoutes } from './evidence/route.ts';
 import { isGraphql, readRequest, wantsStream } from './graphql-request.ts';
@@ -71,6 +72,7 @@ export async function startHub(
     const context = {
       viewer,
       requestId: requestIdOf(res),
+      correlationId: correlationIdOf(req.headers),
       now,
       today: londonDay(now()),
       reader: database.reader,
@@ -111,6 +113,7 @@ export async function startHub(
   );
   addEvidenceRoutes(app, { pool: database.pool, files: tools.files, signIn, audit, now });
   addExportRoutes(app, { pool: database.pool, signIn, audit, now });
+  addAuditExport(app, { pool: database.pool, signIn, audit, now });
   options.extend?.(app, audit);
 
   app.use((_req, res) => refuse(res, 404, new Fault('NOT_FOUND', 'There is nothing at this address.')));
@@ -244,6 +247,7 @@ const explorerHeaders: RequestHandler = (_req, res, next) => {
 
 const statusOf: Record<string, number> = {
   UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
   NOT_FOUND: 404,
   PERSON_NOT_FOUND: 404,
   METHOD_NOT_ALLOWED: 405,

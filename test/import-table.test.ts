@@ -10,6 +10,7 @@ const top = fileURLToPath(new URL('..', import.meta.url));
 const domains = [
   'person',
   'confidentiality',
+  'access-log',
   'eligibility',
   'commissioner',
   'plan',

@@ -282,7 +282,7 @@ describe('a page', () => {
     expect(await query('select action, object, outcome, subject, role, person_ids from audit_event')).toEqual(
       [
         {
-          action: 'SYNC',
+          action: 'JOB',
           object: 'nhs/feed',
           outcome: 'DONE',
           subject: 'system',

@@ -10,9 +10,11 @@ import {
   exclusionsMet,
   fittingLine,
   judge,
+  overspendRoom,
   type Pot,
   type Purchase,
   shareOut,
+  shareOutPast,
   spentOnLine,
 } from '../src/spending/rules.ts';
 import { allWithin, wordsOf } from '../src/spending/word.ts';
@@ -226,6 +228,53 @@ describe('whose money pays', () => {
           const off = part * whole - pence * of;
           expect(off < whole && -off < whole).toBe(true);
         }
+      }),
+    );
+  });
+
+  test('no source goes further past what it has than was agreed, whatever is bought in whatever order', () => {
+    const agreed = fc.array(
+      fc.record({
+        source: fc.constantFrom<FundingSource>('ICB', 'COUNCIL'),
+        pence: fc.bigInt({ min: 1n, max: 5_000n }),
+        until: fc.constantFrom('2026-10-31', '2026-11-30'),
+      }),
+      { maxLength: 4 },
+    );
+    const start = fc.record({
+      ICB: fc.bigInt({ min: 0n, max: 5_000n }),
+      COUNCIL: fc.bigInt({ min: 0n, max: 5_000n }),
+    });
+    const prices = fc.array(fc.bigInt({ min: 1n, max: 4_000n }), { minLength: 1, maxLength: 12 });
+    fc.assert(
+      fc.property(agreed, start, prices, (overspends, had, bought) => {
+        const purse: Pot[] =
+          had.ICB === 0n ? [] : [{ budgetId: 'b', portionId: null, source: 'ICB', left: had.ICB }];
+        purse.push({ budgetId: 'b', portionId: null, source: 'COUNCIL', left: had.COUNCIL });
+        const most = (source: 'ICB' | 'COUNCIL') =>
+          overspends
+            .filter((one) => one.source === source && one.until >= '2026-11-15')
+            .reduce((sum, one) => sum + one.pence, 0n);
+        let paid = 0n;
+        for (const pence of bought) {
+          const room = overspendRoom(overspends, purse, '2026-11-15');
+          const { available, shares } = shareOutPast(pence, purse, room, (source) => {
+            const pot: Pot = { budgetId: 'b', portionId: null, source, left: 0n };
+            purse.push(pot);
+            return pot;
+          });
+          expect(available >= 0n).toBe(true);
+          expect(shares === null).toBe(available < pence);
+          for (const { pot, pence: part } of shares ?? []) {
+            expect(part > 0n).toBe(true);
+            pot.left -= part;
+          }
+          if (shares !== null) paid += pence;
+        }
+        const left = (source: FundingSource) =>
+          purse.filter((pot) => pot.source === source).reduce((sum, pot) => sum + pot.left, 0n);
+        for (const source of ['ICB', 'COUNCIL'] as const) expect(left(source) >= -most(source)).toBe(true);
+        expect(left('ICB') + left('COUNCIL')).toBe(had.ICB + had.COUNCIL - paid);
       }),
     );
   });

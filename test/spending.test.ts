@@ -1,3 +1,4 @@
+import type { PoolClient } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { idOf, uuidOf } from '../src/platform/id.ts';
 import { makeDemoDatabase } from './setup/database.ts';
@@ -87,6 +88,40 @@ describe('a spend', () => {
     expect(data.node).toEqual({ what: 'Swimming', state: 'INSIDE_PLAN' });
   });
 
+  test('asks PostgreSQL as little as it can, whoever records it', async () => {
+    await fund();
+    const sent: string[] = [];
+    const { pool } = kit.database;
+    const watched = new Set<PoolClient>();
+    pool.on('acquire', (client) => {
+      if (watched.has(client)) return;
+      watched.add(client);
+      const query = client.query.bind(client) as (...all: unknown[]) => unknown;
+      client.query = ((asked: string | { text: string }, ...rest: unknown[]) => {
+        sent.push(typeof asked === 'string' ? asked : asked.text.trim());
+        return query(asked, ...rest);
+      }) as typeof client.query;
+    });
+    for (const who of [herself, daughter, coordinator, provider]) {
+      const portionId = who === provider ? budget.managed : null;
+      if (who === provider) await payIn(kit, budget, { pence: 5_000n, portionId: budget.managedUuid });
+      sent.length = 0;
+      const { userErrors } = await spend({ externalRef: key(), portionId, lineKey: 'care' }, who);
+      expect(userErrors).toEqual([]);
+      // The key, the lock, what there is, the spend, the ledger, and the answer with its audit and its event.
+      expect(sent.map((text) => text.split(' ', 1)[0])).toEqual([
+        'begin',
+        'insert',
+        'select',
+        'select',
+        'insert',
+        'with',
+        'with',
+        'commit',
+      ]);
+    }
+  });
+
   test('goes by the portion first, and by the one source that a line names', async () => {
     await fund();
     await payIn(kit, budget, { pence: 5_000n, portionId: budget.managedUuid });
@@ -168,6 +203,68 @@ describe('a spend', () => {
     // The council's money alone pays the bed, and the council has no such rule.
     const bed = await spend({ lineKey: 'bed', what: 'Alcohol-proof profiling bed' });
     expect(bed.spend.state).toBe('INSIDE_PLAN');
+  });
+
+  test('goes by the list of whoever took over from the funder, from the day they did', async () => {
+    await fund();
+    const { pool } = kit.database;
+    await pool.query(
+      `insert into organisation (kind, ods_code, name) values ('ICB', 'QZZ', 'The new board')`,
+    );
+    await pool.query(
+      `insert into organisation_succession (from_id, to_id, on_day)
+       select f.id, t.id, '2026-11-10' from organisation f, organisation t where f.ods_code = 'QWN' and t.ods_code = 'QZZ'`,
+    );
+    const verdict = async (what: string, spentOn = '2026-11-20') => {
+      const { state, findings } = (await spend({ what, spentOn }, herself)).spend;
+      return state === 'REFUSED' ? findings[0].exclusion : null;
+    };
+    try {
+      // It has said nothing yet: what the old board said holds on.
+      expect(await verdict('Alcohol')).toBe('Alcohol');
+      await exclude(kit, 'QZZ', 'ICB', ['A telescope']);
+      expect(await verdict('A telescope')).toBe('A telescope');
+      expect(await verdict('Alcohol')).toBeNull();
+      expect(await verdict('A telescope', '2026-11-09')).toBeNull();
+      expect(await verdict('Alcohol', '2026-11-09')).toBe('Alcohol');
+      // What is agreed anew names the new board, and spending of before still goes by the old one's list.
+      await pool.query(
+        `update funding_line set organisation_id = (select id from organisation where ods_code = 'QZZ')
+          where budget_id = $1 and source = 'ICB'`,
+        [budget.uuid],
+      );
+      await pool.query(`update commissioner_policy set effective_from = '2026-11-15'
+        where organisation_id = (select id from organisation where ods_code = 'QZZ')`);
+      expect(await verdict('A telescope')).toBe('A telescope');
+      expect(await verdict('Alcohol', '2026-11-12')).toBe('Alcohol');
+    } finally {
+      await pool.query(`delete from commissioner_policy where exclusion_list_id = 'QZZ-ICB'`);
+      await pool.query(`delete from exclusion where list_id = 'QZZ-ICB'`);
+      await pool.query('delete from organisation_succession where on_day = $1', ['2026-11-10']);
+    }
+  });
+
+  test('of whose funder was divided goes by what was said before: whose it is now, nobody knows', async () => {
+    await fund();
+    const { pool } = kit.database;
+    for (const code of ['QZ1', 'QZ2']) {
+      await pool.query(`insert into organisation (kind, ods_code, name) values ('ICB', $1, 'A part')`, [
+        code,
+      ]);
+      await pool.query(
+        `insert into organisation_succession (from_id, to_id, on_day)
+         select f.id, t.id, '2026-11-10' from organisation f, organisation t where f.ods_code = 'QWN' and t.ods_code = $1`,
+        [code],
+      );
+    }
+    await exclude(kit, 'QZ1', 'ICB', ['A telescope']);
+    try {
+      expect((await spend({ what: 'A telescope' })).spend.state).toBe('NEEDS_LOOK');
+      expect((await spend({ what: 'Alcohol' })).spend.state).toBe('REFUSED');
+    } finally {
+      await pool.query(`delete from commissioner_policy where exclusion_list_id = 'QZ1-ICB'`);
+      await pool.query('delete from organisation_succession where on_day = $1', ['2026-11-10']);
+    }
   });
 
   test('overspends its line, lacks a plan, or lies outside of the budget: each is looked at', async () => {

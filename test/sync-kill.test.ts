@@ -150,6 +150,7 @@ const ownTables = new Set([
   'funding_split',
   'organisation_authorisation',
   'organisation_succession',
+  'overspend_agreement',
   'past',
   'payee_account',
   'payment_instruction',

@@ -115,8 +115,14 @@ export const parts = {
     authority: 'ANY',
     choice: null,
   },
+  ACCESS_LOG: {
+    says: 'Who looked at the record or changed it, and why.',
+    kinds: family,
+    authority: 'CARE',
+    choice: null,
+  },
   OVERSIGHT: {
-    says: 'Emergencies without the person: who opened a record, when and on what ground.',
+    says: 'The audit of everything, which names people by id alone, and the records that were opened in an emergency, without the person.',
     kinds: ['PRIVACY_OFFICER', 'AUDITOR'],
     authority: 'ANY',
     choice: null,
@@ -135,8 +141,13 @@ export const fields: Record<string, Partial<Record<Part, string>>> = {
     MONEY: 'paymentInstructions returnsToLookAt spendsToLookAt unmatchedBankLines',
     PAYMENT_RUN: 'paymentRuns',
     IDENTITY: 'person caseload emergencyRecord',
-    OVERSIGHT: 'emergencyAccesses',
+    OVERSIGHT: 'emergencyAccesses auditEvents',
     RUNS: 'syncRuns waitingRows',
+  },
+  AccessLogEntry: { ACCESS_LOG: 'at who what why organisation action' },
+  AuditEvent: {
+    OVERSIGHT:
+      'number at requestId correlationId subject role organisation client purpose action object parts outcome reason personIds onBehalfOf',
   },
   Withheld: { IDENTITY: 'part side reason' },
   SharingChoice: {
@@ -148,11 +159,12 @@ export const fields: Record<string, Partial<Record<Part, string>>> = {
   EmergencyNotice: {
     OVERSIGHT: 'id openedBy organisation role reason words openedAt closesAt reviewedAt reviewWords',
   },
+  OverspendAgreement: { MONEY: 'id budget source amount until reason agreedBy recordedAt' },
   Viewer: { OPEN: 'name role organisation' },
   Money: { OPEN: 'amount currency formatted' },
   Budget: {
     MONEY:
-      'id kind status from to agreed indicative version keptBy partOf parts fundingLines portions portionHistory signOffs awaitingSignOff warnings spentByCategory statement balances reportedBalance transfers paymentSchedules spends commitments surplus forecast reclaims',
+      'id kind status from to agreed indicative version keptBy partOf parts fundingLines portions portionHistory signOffs awaitingSignOff warnings spentByCategory statement balances reportedBalance transfers paymentSchedules spends commitments surplus forecast reclaims overspendAgreements',
     FUNDING: 'fundingSplits statementS26',
     BANK: 'payeeAccounts',
   },
@@ -169,7 +181,7 @@ export const fields: Record<string, Partial<Record<Part, string>>> = {
   OtherPublicMoney: { FUNDING: 'source organisationCode organisationName amount' },
   BudgetWarning: { MONEY: 'code message' },
   CommissionerPolicy: {
-    OPEN: 'saidBy source from to paymentFrequency inAdvanceDays grossOrNet contingencyWeeks surplusThresholdWeeks surplusHoldMaxWeeks repayWithinDays returnFrequency evidenceDueDays firstReviewWeeks reviewMaxMonths recordRetentionYears exclusionListId exclusions citation',
+    OPEN: 'saidBy source from to paymentFrequency inAdvanceDays grossOrNet contingencyWeeks surplusThresholdWeeks surplusHoldMaxWeeks repayWithinDays returnFrequency evidenceDueDays firstReviewWeeks reviewMaxMonths recordRetentionYears exclusionListId exclusions citation approvalThreshold accountCoolingOffDays',
   },
   Exclusion: { OPEN: 'what citation' },
   Authorisation: { OPEN: 'activity from to grantedBy' },
@@ -217,6 +229,7 @@ export const fields: Record<string, Partial<Record<Part, string>>> = {
   PaymentRun: { PAYMENT_RUN: 'id organisation dueOn count amount unconfirmed createdAt instructions file' },
   PayeeAccount: { BANK: 'id portion accountName sortCode accountNumber usableFrom status' },
   Person: {
+    ACCESS_LOG: 'accessLog',
     CONFIDENTIALITY: 'sharingChoices emergencyAccesses',
     IDENTITY:
       'id familyName givenName birthDate deathDate gender restricted identifiers sources differences withheld',
@@ -280,7 +293,7 @@ export const fields: Record<string, Partial<Record<Part, string>>> = {
   Commitment: { MONEY: 'id what since amount left transfers' },
   BankStatement: {
     MONEY:
-      'id budget portion format fileName importedAt opening closing ledgerClosing difference matched unmatched setAside lines',
+      'id budget portion format fileName importedAt opening closing ledgerClosing difference matched unmatched setAside lines evidence moneyIn moneyOut',
   },
   BankLine: { MONEY: 'id statement bookedOn amount party reference state note spend transfer' },
   SourceSurplus: {
@@ -292,7 +305,7 @@ export const fields: Record<string, Partial<Record<Part, string>>> = {
   },
   Reclaim: {
     MONEY:
-      'id budget source organisation ground law reasons amount noticeOn payBy payer status reconsiderUnder mayAskForReconsideration appealRoute reconsiderationWords reconsiderationReasons repayments version',
+      'id budget source organisation ground law reasons amount noticeOn payBy payer status reconsiderUnder mayAskForReconsideration appealRoute reconsiderationWords reconsiderationReasons repayments version repaid outstanding',
   },
   SourceSystem: { RUNS: 'id code name side organisation' },
   SyncRun: {
@@ -366,6 +379,7 @@ export const commands = {
   releaseBankLine: payers,
   // For whose money it is, which is not always who spends it.
   acceptSpend: commissioners,
+  agreeOverspend: commissioners,
   refuseSpend: commissioners,
   moveBetweenPortions: commissioners,
 

@@ -9,6 +9,21 @@ export const lineOf = (organisationId: string): string => `
     select s.from_id, line.steps + 1 from line join organisation_succession s on s.to_id = line.id
      where line.steps < 10)`;
 
+/**
+ * SQL: the id of whoever stands for an organisation on a day, which is SQL too: itself, or who has taken over from it by
+ * then, and from them, to the last. One that was divided stands for itself: whose its affairs are now, nobody can know.
+ */
+export const heirOf = (organisationId: string, day: string): string => `
+  (with recursive heir as (
+     select ${organisationId} as id, 0 as steps
+     union all
+     select s.to_id, heir.steps + 1 from heir
+       join organisation_succession s on s.from_id = heir.id and s.on_day <= ${day}
+      where heir.steps < 10
+        and not exists (select from organisation_succession o
+                         where o.from_id = s.from_id and o.to_id <> s.to_id and o.on_day <= ${day}))
+   select id from heir order by steps desc limit 1)`;
+
 /** Whether an organisation is that one, or took over from it. */
 export async function standsFor(
   tx: Prisma.TransactionClient,

@@ -5,7 +5,7 @@ import type { Express } from 'express';
 import { visibleRows } from '../access/scope.ts';
 import type { SignIn } from '../access/sign-in.ts';
 import type { Viewer } from '../access/viewer.ts';
-import type { Audit } from '../audit/store.ts';
+import { type Audit, correlationIdOf } from '../audit/store.ts';
 import { londonDay } from '../platform/day.ts';
 import { Fault } from '../platform/fault.ts';
 import { uuidOf } from '../platform/id.ts';
@@ -46,7 +46,12 @@ export function addEvidenceRoutes(app: Express, options: EvidenceRoutes): void {
     const late = setTimeout(() => req.destroy(), uploadDeadlineMs);
     try {
       const url = new URL(req.originalUrl, 'http://hub');
-      const taken = await takeUpload(options, { url, body: req, requestId: requestIdOf(res) });
+      const taken = await takeUpload(options, {
+        url,
+        body: req,
+        requestId: requestIdOf(res),
+        correlationId: correlationIdOf(req.headers),
+      });
       res.writeHead(201, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' });
       res.end(JSON.stringify(taken));
     } finally {
@@ -64,8 +69,9 @@ export function addEvidenceRoutes(app: Express, options: EvidenceRoutes): void {
     await options.audit.record({
       at: options.now(),
       requestId: requestIdOf(res),
+      correlationId: correlationIdOf(req.headers),
       viewer,
-      action: 'READ',
+      action: 'EXPORT',
       object: 'evidence',
       outcome: evidence === null ? 'NOTHING' : 'FOUND',
       personIds: evidence === null ? [] : [evidence.personId],

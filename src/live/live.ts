@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GraphQLError, type GraphQLSchema } from 'graphql';
 import { Gauge } from 'prom-client';
 import type { SignIn } from '../access/sign-in.ts';
-import type { Audit } from '../audit/store.ts';
+import { type Audit, correlationIdOf } from '../audit/store.ts';
 import { personPrefix } from '../person/view.ts';
 import type { Database } from '../platform/database.ts';
 import { londonDay } from '../platform/day.ts';
@@ -147,7 +147,7 @@ export function openLive(options: LiveOptions): Live {
   /** @throws Fault */
   async function open(
     asked: Asked,
-    { viewer, requestId }: ReadContext,
+    { viewer, requestId, correlationId }: ReadContext,
     confirm: () => Promise<unknown>,
   ): Promise<Stream> {
     const personId = asked.personId == null ? null : uuidOf(personPrefix, asked.personId);
@@ -156,6 +156,7 @@ export function openLive(options: LiveOptions): Live {
     await audit.record({
       at: now(),
       requestId,
+      correlationId,
       viewer,
       action: 'READ',
       object: 'changes',
@@ -210,6 +211,7 @@ export function openLive(options: LiveOptions): Live {
   async function run(req: IncomingMessage, res: ServerResponse, body: () => Promise<unknown>) {
     const { authorization } = req.headers;
     const requestId = String(res.getHeader('x-request-id'));
+    const correlationId = correlationIdOf(req.headers);
     const confirm = () => signIn.viewerFrom(authorization);
     const viewer = await confirm();
     const operation = operationIn(await body(), schema, maxTokens);
@@ -217,7 +219,8 @@ export function openLive(options: LiveOptions): Live {
 
     const context = () => {
       const today = londonDay(now());
-      return executor.withLoader({ viewer, requestId, now, today, reader: database.reader, audit, tools });
+      const { reader } = database;
+      return executor.withLoader({ viewer, requestId, correlationId, now, today, reader, audit, tools });
     };
     let stream: Stream | undefined;
     const opening: LiveContext = Object.assign(context(), {

@@ -58,6 +58,11 @@ export function openDatabase(url: string, { poolSize = 8 } = {}): Database {
 export async function transaction<T>(pool: pg.Pool, work: (sql: Sql) => Promise<T>): Promise<T> {
   const sql = await pool.connect();
   let broken: Error | undefined;
+  // A connection that breaks between two statements says so to nobody else, and unheard it would end the process.
+  const onError = (error: Error) => {
+    broken = error;
+  };
+  sql.on('error', onError);
   try {
     await sql.query('begin');
     const result = await work(sql);
@@ -69,6 +74,7 @@ export async function transaction<T>(pool: pg.Pool, work: (sql: Sql) => Promise<
     });
     throw error;
   } finally {
+    sql.off('error', onError);
     sql.release(broken);
   }
 }

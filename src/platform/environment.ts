@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { FilesSettings } from './file.ts';
@@ -23,6 +24,8 @@ export interface Environment {
   dataDir: string;
   /** Where documents are kept, and what looks them through. */
   evidence: FilesSettings;
+  /** Where each seal of the audit is told outside the database, and what it is signed with. */
+  audit: { file: string; key: string | undefined };
 }
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -64,6 +67,12 @@ const shape = z.object({
     secret,
     'a random text of 32 characters or more',
     'what `openssl rand -base64 32` says',
+  ).optional(),
+  AUDIT_ANCHOR_FILE: variable(folder, 'the path of a file', '/var/log/tandem/audit-anchor.jsonl').optional(),
+  AUDIT_KEY: variable(
+    signingKey,
+    'an Ed25519 private key in base64',
+    'what `openssl genpkey -algorithm ed25519 -outform DER | base64 -w0` says',
   ).optional(),
   CLAMD_URL: variable(
     clamd,
@@ -114,6 +123,10 @@ export function readEnvironment(env: Record<string, string | undefined>): Enviro
     stepUpMinutes: found.STEP_UP_MINUTES,
     logLevel: found.LOG_LEVEL as LogLevel,
     dataDir: found.DATA_DIR,
+    audit: {
+      file: found.AUDIT_ANCHOR_FILE ?? join(found.DATA_DIR, 'audit-anchor.jsonl'),
+      key: found.AUDIT_KEY,
+    },
     evidence: {
       folder: join(found.DATA_DIR, 'evidence'),
       secret: found.EVIDENCE_SECRET,
@@ -198,6 +211,15 @@ function oneWord(value: string): string | null {
 
 function secret(value: string): string | null {
   return value.trim().length >= 32 ? null : 'a text that is too short to be a secret';
+}
+
+function signingKey(value: string): string | null {
+  try {
+    const key = createPrivateKey({ key: Buffer.from(value, 'base64'), format: 'der', type: 'pkcs8' });
+    return key.asymmetricKeyType === 'ed25519' ? null : 'a key of another kind';
+  } catch {
+    return 'text that is no such key';
+  }
 }
 
 function bucket(value: string): string | null {

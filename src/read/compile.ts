@@ -15,6 +15,7 @@ import {
   type GraphQLObjectType,
   type GraphQLSchema,
   getNamedType,
+  isLeafType,
   isObjectType,
   Kind,
 } from 'graphql';
@@ -58,10 +59,14 @@ export interface Plan {
   parameters: ((run: Run, args: Arguments[]) => unknown)[];
   /** The fields that have arguments. */
   withArguments: { def: GraphQLField<unknown, unknown>; node: FieldNode; known?: Arguments }[];
+  /** For the audit: the types of which more than an id is asked, such as `Person,Plan`. */
+  parts: string;
   /** What stands in the answer only as facts yet, and is worked out of them after. */
   derivations: Derivation[];
   /** The fields, as paths, that nobody in the viewer's role reads: they are null. */
   restricted: string[];
+  /** It reads a record that was opened in an emergency. */
+  emergency: boolean;
 }
 
 /** PostgreSQL cuts longer column names off, and a column's name is the response key. */
@@ -71,6 +76,10 @@ const maxPage = 100;
 
 /** A function of PostgreSQL takes a hundred arguments: fifty keys and their values. */
 const maxBuilt = 50;
+
+/** What an answer may hold of a row without telling anything of it; and types that are told of with another. */
+const naming = new Set(['id', '__typename']);
+const partless = new Set(['Money', 'PageInfo']);
 
 const typename: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };
 
@@ -92,6 +101,7 @@ export function compile(
   /** The view of the row whose field is being compiled. */
   let parent: View | undefined;
   const shared = new Map<string, string>();
+  const parts = new Set<string>();
   /** Below a field with `asAt`: the day and the instant it asks for. */
   let past: { day: string; knownAt: string; dayOf: Derivation['day'] } | undefined;
   let aliases = 0;
@@ -168,8 +178,17 @@ export function compile(
     return view;
   }
 
+  /** What a field shows: something of its own type, or of the type that a rule works out. */
+  function notePart(type: GraphQLObjectType, name: string) {
+    if (naming.has(name)) return;
+    const shown = getNamedType(type.getFields()[name]!.type);
+    if (isLeafType(shown) || partless.has(shown.name)) parts.add(type.name);
+    else if (viewOf(type.name).fields[name]?.is === 'derived') parts.add(shown.name);
+  }
+
   /** The selected fields of the row `alias`. */
   function members(type: GraphQLObjectType, alias: string, fields: Map<string, FieldNode[]>): Member[] {
+    for (const [node] of fields.values()) notePart(type, node!.name.value);
     return [...fields].map(([key, nodes]) => ({ key, sql: selected(type, alias, nodes) }));
   }
 
@@ -466,8 +485,10 @@ export function compile(
     statement: { name: createHash('sha256').update(text).digest('base64url').slice(0, 32), text },
     parameters: used.map((index) => parameters[index]!),
     withArguments,
+    parts: [...parts].filter((type) => !partless.has(type)).join(),
     derivations,
     restricted: [...restricted],
+    emergency: roots.some(({ field }) => 'emergency' in field && field.emergency),
   };
 }
 

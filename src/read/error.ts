@@ -27,8 +27,8 @@ const valueKinds: ReadonlySet<string> = new Set([
   Kind.OBJECT,
 ]);
 
-/** PostgreSQL's classes of "not now": too many connections, shutting down, cancelled, deadlock. */
-const notNow = /^(08|53|57|40)/;
+/** PostgreSQL's classes of "not now": too many connections, shutting down, cancelled, deadlock, a lock not had in time. */
+const notNow = /^(08|53|57|40|55P03)/;
 const connectionLost = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'ETIMEDOUT']);
 /** Prisma's: no connection free in time, no transaction begun or ended in time. */
 const waitedTooLong = new Set(['P2024', 'P2028']);

@@ -43,6 +43,8 @@ export class JsonText {
 export interface ReadContext {
   viewer: Viewer;
   requestId: string;
+  /** See `correlationIdOf`. */
+  correlationId: string | null;
   /** The day in Europe/London. */
   today: string;
   now: () => Date;
@@ -160,7 +162,7 @@ export function openExecutor(catalogue: Catalogue) {
 
   /** Sends the plan's statement, writes the audit, and gives the JSON text of each root. */
   async function read(plan: Plan, object: string, selection: Selection, context: ReadContext) {
-    const { viewer, today, requestId } = context;
+    const { viewer, today, requestId, correlationId } = context;
     const { variables } = selection;
     const args = plan.withArguments.map(
       ({ def, node, known }) => known ?? (getArgumentValues(def, node, variables) as Arguments),
@@ -183,9 +185,11 @@ export function openExecutor(catalogue: Catalogue) {
     await context.audit.record({
       at: run.now,
       requestId,
+      correlationId,
       viewer,
-      action: 'READ',
+      action: plan.emergency ? 'BREAK_GLASS' : 'READ',
       object,
+      parts: plan.parts,
       outcome: personIds.length > 0 ? 'FOUND' : 'NOTHING',
       personIds,
     });

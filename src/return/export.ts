@@ -10,7 +10,7 @@ import type pg from 'pg';
 import { visiblePeople, visibleRows } from '../access/scope.ts';
 import type { SignIn } from '../access/sign-in.ts';
 import type { Viewer } from '../access/viewer.ts';
-import type { Audit } from '../audit/store.ts';
+import { type Audit, correlationIdOf } from '../audit/store.ts';
 import { budgetPrefix } from '../budget/view.ts';
 import { personPrefix } from '../person/view.ts';
 import { londonDay } from '../platform/day.ts';
@@ -162,6 +162,7 @@ export function addExportRoutes(app: Express, options: ExportOptions): void {
       await options.audit.record({
         at: options.now(),
         requestId: requestIdOf(res),
+        correlationId: correlationIdOf(req.headers),
         viewer,
         action: 'EXPORT',
         object: 'statement',

@@ -34,7 +34,7 @@ async function openLine(context: CommandContext, input: OfLine, states: string[]
   const seen = await visibleBankLine(context, uuidOf(bankLinePrefix, input.bankLineId));
   const { personId, statement } = seen;
   await mustPay(context, statement, 'bankLineId');
-  const budgetIds = await lockParts(context.tx, personId, statement.budgetId);
+  const budgetIds = await lockParts(context.tx, statement.budgetId);
   const line = await context.tx.bankLine.findUniqueOrThrow({
     where: { id_personId: { id: seen.id, personId } },
   });
@@ -103,8 +103,7 @@ async function record(
   if (line.pence > 0n) {
     throw new UserFault('BANK_LINE_DIFFERS', 'Money came in here: nothing was bought.', 'record');
   }
-  const { personId } = line;
-  const purse = await openPurse(context.tx, personId, statement.budgetId);
+  const purse = await openPurse(context, statement.budgetId, { days: [dayOf(line.bookedOn)] });
   const decided = decideSpend(
     purse,
     {
@@ -156,7 +155,7 @@ export const matchBankLineCommand: Command<MatchInput, LineResult> = {
         await tx.spend.update({ where: spend, data: { bankLineId: id } });
       }
     }
-    await announce(context, 'money.changed', [personId]);
+    announce(context, 'money.changed', [personId]);
     const result = {
       bankLineId: input.bankLineId,
       ...(spendId === null ? {} : { spendId: idOf(spendPrefix, spendId) }),
@@ -175,7 +174,7 @@ export const setAsideBankLineCommand: Command<OfLine & { reason: string }, LineR
       where: { id_personId: { id, personId } },
       data: { state: 'SET_ASIDE', note: reason },
     });
-    await announce(context, 'money.changed', [personId]);
+    announce(context, 'money.changed', [personId]);
     return { result: { bankLineId: input.bankLineId }, personIds: [personId], reason };
   },
 };
@@ -196,7 +195,7 @@ export const releaseBankLineCommand: Command<OfLine & { reason: string }, LineRe
       where: { id_personId: { id, personId } },
       data: { state: 'UNMATCHED', spendId: null, transferId: null, note: null },
     });
-    await announce(context, 'money.changed', [personId]);
+    announce(context, 'money.changed', [personId]);
     return { result: { bankLineId: input.bankLineId }, personIds: [personId], reason };
   },
 };

@@ -1,17 +1,19 @@
 /** What was bought with the money of a budget: recording it, setting it right, and deciding about it. */
 
 import { budgetPrefix } from '../budget/view.ts';
+import { portionPrefix } from '../plan/view.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type Command, type CommandContext, Refused, UserFault } from '../write/command.ts';
 import { isSameHuman } from '../write/human.ts';
-import { announce, expectVersion, lockVisible, type MoneyGiven, reasonOf, textOf } from '../write/subject.ts';
+import type { Statements } from '../write/statements.ts';
+import { announce, expectVersion, type MoneyGiven, reasonOf, textOf } from '../write/subject.ts';
 import { setAsideFor } from './commitment.ts';
 import { amountOf, lineOf, portionIn } from './input.ts';
 import { spendPrefix } from './prefix.ts';
 import { lockParts, openPurse } from './purse.ts';
 import { type Asked, causeOf, decideSpend, postShares, writeSpends } from './record.ts';
 import { type Pot, shareOut } from './rules.ts';
-import { mustFund, mustPay, visibleSpend } from './subject.ts';
+import { mustFund, mustPay, notPayer, visibleSpend } from './subject.ts';
 import { netShares, takeBack, unmatchLine } from './undo.ts';
 
 interface SpendResult {
@@ -68,36 +70,41 @@ function recordedBefore(spend: { id: string; budgetId: string }) {
   );
 }
 
-/** A client's own reference stands for one spend, for ever. @throws Refused ALREADY_RECORDED, showing it */
-async function refuseKnown({ tx, viewer }: CommandContext, externalRef: string | null): Promise<void> {
-  if (externalRef === null) return;
-  const id = { clientId_externalRef: { clientId: viewer.subject, externalRef } };
-  const before = await tx.spend.findUnique({ where: id });
-  if (before !== null) throw recordedBefore(before);
+const recordedRow = `
+select id::text as id, budget_id::text as "budgetId" from spend where client_id = $1 and external_ref = $2`;
+
+/** A client's own reference stands for one spend, for ever. It was recorded in another budget at the same time. */
+async function recordedBeside({ tx, viewer }: CommandContext<Statements>, externalRef: string | null) {
+  const [before] = await tx.$queryRawUnsafe<{ id: string; budgetId: string }[]>(
+    recordedRow,
+    viewer.subject,
+    externalRef,
+  );
+  return recordedBefore(before!);
 }
 
-export const recordSpendCommand: Command<RecordInput, SpendResult> = {
+export const recordSpendCommand: Command<RecordInput, SpendResult, Statements> = {
   name: 'recordSpend',
   run: async (context, input) => {
-    const { tx, today } = context;
-    const personId = await lockVisible(context, 'budget', uuidOf(budgetPrefix, input.budgetId), 'budgetId');
-    const budgetId = uuidOf(budgetPrefix, input.budgetId)!;
+    const { tx, viewer, today } = context;
     const externalRef = input.externalRef == null ? null : lineOf(input.externalRef, 'externalRef', 100);
-    await refuseKnown(context, externalRef);
-    const purse = await openPurse(tx, personId, budgetId);
+    const purse = await openPurse(context, uuidOf(budgetPrefix, input.budgetId), {
+      days: [input.spentOn],
+      portionId: uuidOf(portionPrefix, input.portionId),
+      externalRef,
+    });
+    const { personId, budgetId } = purse;
+    if (purse.recorded !== null) throw recordedBefore(purse.recorded);
     const portionId = portionIn(purse, input.portionId);
-    await mustPay(context, { personId, budgetId, portionId }, 'budgetId');
+    if (!purse.mayPay) throw notPayer(viewer.role, 'budgetId');
     const bought = boughtOf(input);
     const setAside =
       input.commitmentId == null ? undefined : await setAsideFor(tx, purse, input.commitmentId, bought.pence);
-    const asked = { ...bought, portionId, clientId: context.viewer.subject, externalRef, bankLineId: null };
+    const asked = { ...bought, portionId, clientId: viewer.subject, externalRef, bankLineId: null };
     const decided = decideSpend(purse, setAside === undefined ? asked : { ...asked, setAside }, today);
     const ids = await writeSpends(context, purse, [decided]);
-    if (ids === null) {
-      await refuseKnown(context, externalRef);
-      throw new Error('a spend was not written');
-    }
-    await announce(context, 'money.changed', [personId]);
+    if (ids === null) throw await recordedBeside(context, externalRef);
+    announce(context, 'money.changed', [personId]);
     return { result: resultOf({ id: ids[0]!, budgetId }), personIds: [personId] };
   },
 };
@@ -111,7 +118,7 @@ export const recordSpendCommand: Command<RecordInput, SpendResult> = {
 async function openSpend(context: CommandContext, input: OfSpend, states: string[]) {
   const seen = await visibleSpend(context, uuidOf(spendPrefix, input.spendId));
   const { personId, budgetId } = seen;
-  const budgetIds = await lockParts(context.tx, personId, budgetId);
+  const budgetIds = await lockParts(context.tx, budgetId);
   const spend = await context.tx.spend.findUniqueOrThrow({
     where: { id_personId: { id: seen.id, personId } },
   });
@@ -146,7 +153,7 @@ export const undoSpendCommand: Command<OfSpend & { reason: string }, SpendResult
     await takeBack(context.tx, spend.id, 'Undone');
     await unmatchLine(context.tx, spend);
     await changeSpend(context, spend, { state: 'UNDONE', words: reason });
-    await announce(context, 'money.changed', [spend.personId]);
+    announce(context, 'money.changed', [spend.personId]);
     return { result: resultOf(spend), personIds: [spend.personId], reason };
   },
 };
@@ -165,7 +172,7 @@ export const correctSpendCommand: Command<
     await takeBack(tx, spend.id, 'Corrected');
     // The reference goes to what takes its place: sent again, it leads there.
     await changeSpend(context, spend, { state: 'UNDONE', words: reason, externalRef: null });
-    const purse = await openPurse(tx, personId, budgetId);
+    const purse = await openPurse(context, budgetId, { days: [input.spentOn] });
     const portionId = input.portionId == null ? spend.portionId : portionIn(purse, input.portionId);
     if (portionId !== spend.portionId) await mustPay(context, { personId, budgetId, portionId }, 'portionId');
     const bought = boughtOf(input);
@@ -188,7 +195,7 @@ export const correctSpendCommand: Command<
       const line = { id_personId: { id: spend.bankLineId, personId } };
       await tx.bankLine.update({ where: line, data: { spendId: id } });
     } else await unmatchLine(tx, spend);
-    await announce(context, 'money.changed', [personId]);
+    announce(context, 'money.changed', [personId]);
     return {
       result: { ...resultOf({ id, budgetId }), correctedId: idOf(spendPrefix, spend.id) },
       personIds: [personId],
@@ -232,7 +239,7 @@ export const refundSpendCommand: Command<OfSpend & { amount: MoneyGiven; on: str
       })),
     );
     await changeSpend(context, spend, {});
-    await announce(context, 'money.changed', [personId]);
+    announce(context, 'money.changed', [personId]);
     return { result: resultOf(spend), personIds: [personId] };
   },
 };
@@ -251,7 +258,7 @@ export const acceptSpendCommand: Command<OfSpend & { words?: string | null }, Sp
     const spend = await decideOn(context, input);
     const words = input.words == null ? {} : { words: textOf(input.words, 'words', 1_000) };
     await changeSpend(context, spend, { state: 'ACCEPTED', ...words });
-    await announce(context, 'money.changed', [spend.personId]);
+    announce(context, 'money.changed', [spend.personId]);
     return { result: resultOf(spend), personIds: [spend.personId] };
   },
 };
@@ -264,7 +271,7 @@ export const refuseSpendCommand: Command<OfSpend & { reason: string }, SpendResu
     await takeBack(context.tx, spend.id, 'Refused');
     await unmatchLine(context.tx, spend);
     await changeSpend(context, spend, { state: 'REFUSED', words: reason });
-    await announce(context, 'money.changed', [spend.personId]);
+    announce(context, 'money.changed', [spend.personId]);
     return { result: resultOf(spend), personIds: [spend.personId], reason };
   },
 };

@@ -5,16 +5,15 @@ import type { FundingSource } from '../generated/prisma/enums.ts';
 import { post } from '../ledger/post.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { moneyOf } from '../platform/money.ts';
-import { type Command, type CommandContext, UserFault } from '../write/command.ts';
-import { announce, isVisibleRow, lockVisible, type MoneyGiven, reasonOf } from '../write/subject.ts';
+import { type Command, UserFault } from '../write/command.ts';
+import type { Statements } from '../write/statements.ts';
+import { announce, isVisibleRow, type MoneyGiven, reasonOf } from '../write/subject.ts';
 import { amountOf, lineOf, portionIn } from './input.ts';
 import { commitmentPrefix } from './prefix.ts';
 import { lockParts, openPurse, type Purse, potsFor } from './purse.ts';
 import { postShares } from './record.ts';
 import { type Pot, type Share, shareOut } from './rules.ts';
 import { mustFund, mustPay } from './subject.ts';
-
-type Tx = CommandContext['tx'];
 
 interface CommitmentResult {
   commitmentId: string;
@@ -35,7 +34,7 @@ select t.budget_id::text as "budgetId", a.portion_id::text as "portionId", t.sou
                        and a.id in (t.from_account_id, t.to_account_id) and a.kind = 'COMMITTED'
  where t.external_id = $1 group by 1, 2, 3, 4 order by 3, 1`;
 
-const setAsideBy = (tx: Tx, id: string) =>
+const setAsideBy = (tx: Statements, id: string) =>
   tx.$queryRawUnsafe<(Pot & { personId: string })[]>(setAsideRows, commitmentCause(id));
 
 const notFound = () =>
@@ -43,7 +42,7 @@ const notFound = () =>
 
 /** As much of a commitment as a purchase costs, or all that is left of it. @throws UserFault NOT_FOUND */
 export async function setAsideFor(
-  tx: Tx,
+  tx: Statements,
   purse: Purse,
   commitmentId: string,
   pence: bigint,
@@ -71,11 +70,10 @@ export const commitMoneyCommand: Command<
   name: 'commitMoney',
   run: async (context, input) => {
     const { tx, today } = context;
-    const budgetId = uuidOf(budgetPrefix, input.budgetId);
-    const personId = await lockVisible(context, 'budget', budgetId, 'budgetId');
-    const purse = await openPurse(tx, personId, budgetId!);
+    const purse = await openPurse(context, uuidOf(budgetPrefix, input.budgetId), { days: [] });
+    const { personId, budgetId } = purse;
     const portionId = portionIn(purse, input.portionId);
-    await mustPay(context, { personId, budgetId: budgetId!, portionId }, 'budgetId');
+    await mustPay(context, { personId, budgetId, portionId }, 'budgetId');
     const description = lineOf(input.what, 'what', 200);
     const pots = potsFor(purse.pots, portionId, input.source ?? null);
     const { available, shares } = shareOut(amountOf(input.amount), pots);
@@ -90,8 +88,8 @@ export const commitMoneyCommand: Command<
         movement: { kind: 'COMMITTED', effectiveOn: today, description, cause },
       })),
     );
-    await announce(context, 'money.changed', [personId]);
-    return { result: resultOf(made!.id, budgetId!), personIds: [personId] };
+    announce(context, 'money.changed', [personId]);
+    return { result: resultOf(made!.id, budgetId), personIds: [personId] };
   },
 };
 
@@ -123,7 +121,7 @@ export const releaseCommitmentCommand: Command<
       where: { id_personId: { id: seen.budgetId, personId } },
     });
     // The whole budget before its parts: the order in which everybody locks.
-    await lockParts(tx, personId, part.partOfId ?? part.id);
+    await lockParts(tx, part.partOfId ?? part.id);
     const places = await setAsideBy(tx, id!);
     for (const { budgetId, portionId } of places) {
       await mustPay(context, { personId, budgetId, portionId }, 'commitmentId');
@@ -140,7 +138,7 @@ export const releaseCommitmentCommand: Command<
         movement: { kind: 'RELEASED', effectiveOn: today, description: null, cause: commitmentCause(id!) },
       })),
     );
-    await announce(context, 'money.changed', [personId]);
+    announce(context, 'money.changed', [personId]);
     return { result: resultOf(id!, part.id), personIds: [personId], reason };
   },
 };
@@ -161,12 +159,11 @@ export const moveBetweenPortionsCommand: Command<
   run: async (context, input) => {
     const { tx, today } = context;
     const reason = reasonOf(input.reason);
-    const budgetId = uuidOf(budgetPrefix, input.budgetId);
-    const personId = await lockVisible(context, 'budget', budgetId, 'budgetId');
-    const purse = await openPurse(tx, personId, budgetId!);
+    const purse = await openPurse(context, uuidOf(budgetPrefix, input.budgetId), { days: [] });
+    const { personId, budgetId } = purse;
     const portionId = portionIn(purse, input.fromPortionId, 'fromPortionId');
     const toPortionId = portionIn(purse, input.toPortionId, 'toPortionId');
-    await mustFund(context, { personId, budgetId: budgetId!, portionId }, 'budgetId');
+    await mustFund(context, { personId, budgetId, portionId }, 'budgetId');
     if (portionId === toPortionId) {
       throw new UserFault('SAME_PORTION', 'Name two portions, or a portion and none.', 'toPortionId');
     }
@@ -178,7 +175,7 @@ export const moveBetweenPortionsCommand: Command<
     const left = pot === undefined || pot.left < 0n ? 0n : pot.left;
     if (left < pence) throw shortOf(left);
     const [made] = await tx.$queryRawUnsafe<{ id: string }[]>('select new_id()::text as id');
-    await post(tx, { personId, budgetId: budgetId! }, [
+    await post(tx, { personId, budgetId }, [
       {
         kind: 'MOVED',
         source,
@@ -190,7 +187,7 @@ export const moveBetweenPortionsCommand: Command<
         cause: `move/${made!.id}`,
       },
     ]);
-    await announce(context, 'money.changed', [personId]);
+    announce(context, 'money.changed', [personId]);
     return { result: { budgetId: input.budgetId }, personIds: [personId], reason };
   },
 };

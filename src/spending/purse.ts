@@ -3,14 +3,16 @@
  * have parts that two systems keep: what is agreed stands with the whole, and the money is in the parts.
  */
 
+import type { PolicyParameters } from '../access/policy.ts';
+import { maySeeRow, parametersOf } from '../access/scope.ts';
+import type { ViewerRole } from '../access/viewer.ts';
 import type { BudgetStatus, FundingSource } from '../generated/prisma/enums.ts';
-import { lockBudget } from '../ledger/post.ts';
-import { dayOf } from '../platform/day.ts';
 import { type CommandContext, UserFault } from '../write/command.ts';
-import type { Earlier, KnownPayee, Pot, Terms } from './rules.ts';
-import { termsOf } from './terms.ts';
-
-type Tx = CommandContext['tx'];
+import type { Statements } from '../write/statements.ts';
+import { notFound } from '../write/subject.ts';
+import type { Earlier, KnownPayee, Overspend, Pot, Terms } from './rules.ts';
+import { paysFrom } from './subject.ts';
+import { type ExclusionRow, exclusionRows, type PlanRow, planRows, termsOf } from './terms.ts';
 
 export interface Purse {
   personId: string;
@@ -21,70 +23,136 @@ export interface Purse {
   budgetIds: string[];
   portions: { id: string; budgetId: string; replacesId: string | null }[];
   pots: Pot[];
+  overspends: Overspend[];
   earlier: Earlier[];
   payees: KnownPayee[];
+  /** On one of the days that it was opened for. */
   terms: (day: string) => Terms;
+  /** Whether the viewer pays from it, or from the portion that was named. */
+  mayPay: boolean;
+  /** What the client has recorded before under the reference that was named. */
+  recorded: { id: string; budgetId: string } | null;
 }
 
-const potRows = `
-select budget_id::text as "budgetId", portion_id::text as "portionId", source::text as source,
-       sum(in_pence - out_pence)::bigint as left
-  from ledger_account where budget_id = any($1::uuid[]) and kind = 'HELD' group by 1, 2, 3 order by 3, 1`;
-
-const earlierRows = `
-select s.line_key as "lineKey", s.spent_on::text as "spentOn",
-       sum(s.pence - coalesce((
-         select sum(case when t.reverses_id is null then t.pence else -t.pence end) from ledger_transfer t
-          where t.external_id = 'spend/' || s.id and t.kind = 'REFUNDED'), 0))::bigint as pence
-  from spend s
- where s.person_id = $1::uuid and s.line_key is not null and s.state in ('INSIDE_PLAN', 'NEEDS_LOOK', 'ACCEPTED')
-   and s.budget_id = any($2::uuid[])
- group by 1, 2`;
-
-const payeeRows = `
-select distinct line_key as "lineKey", payee from spend
- where person_id = $1::uuid and line_key is not null and state in ('INSIDE_PLAN', 'ACCEPTED')
-   and budget_id = any($2::uuid[])`;
-
-/** Locks a budget with its parts, always in this order, until the transaction ends. Gives their ids, its own first. */
-export async function lockParts(tx: Tx, personId: string, budgetId: string): Promise<string[]> {
-  await lockBudget(tx, budgetId);
-  const parts = await tx.$queryRawUnsafe<{ id: string }[]>(
-    `select id::text as id from budget where part_of_id = $1::uuid and person_id = $2::uuid order by id for update`,
-    budgetId,
-    personId,
-  );
-  return [budgetId, ...parts.map(({ id }) => id)];
+interface Opening {
+  /** Those on which something was bought. */
+  days: string[];
+  portionId?: string | null;
+  externalRef?: string | null;
 }
+
+const lockRows = `
+select b.id::text as id, b.part_of_id::text as "partOfId" from budget b
+ where b.id = $1::uuid
+    or b.part_of_id = $1::uuid and b.person_id = (select person_id from budget where id = $1::uuid)
+ order by b.id <> $1::uuid, b.id for update`;
+
+/** A budget and its parts, locked in this order, which is everybody's, until the transaction ends. Its own comes first. */
+const lockAll = (tx: Statements, budgetId: string | null) =>
+  tx.$queryRawUnsafe<{ id: string; partOfId: string | null }[]>(lockRows, budgetId);
+
+/** Locks a budget with its parts and gives their ids, its own first. */
+export async function lockParts(tx: Statements, budgetId: string): Promise<string[]> {
+  return (await lockAll(tx, budgetId)).map(({ id }) => id);
+}
+
+const potRows = (budgetIds: string) => `
+  select budget_id as "budgetId", portion_id as "portionId", source, sum(in_pence - out_pence)::text as "left"
+    from ledger_account where budget_id = any(${budgetIds}) and kind = 'HELD' group by 1, 2, 3 order by 3, 1`;
+
+const earlierRows = (personId: string, budgetIds: string) => `
+  select s.line_key as "lineKey", s.spent_on as "spentOn",
+         sum(s.pence - coalesce((
+           select sum(case when t.reverses_id is null then t.pence else -t.pence end) from ledger_transfer t
+            where t.external_id = 'spend/' || s.id and t.kind = 'REFUNDED'), 0))::text as pence
+    from spend s
+   where s.person_id = ${personId} and s.line_key is not null and s.state in ('INSIDE_PLAN', 'NEEDS_LOOK', 'ACCEPTED')
+     and s.budget_id = any(${budgetIds})
+   group by 1, 2`;
+
+const payeeRows = (personId: string, budgetIds: string) => `
+  select distinct line_key as "lineKey", payee from spend
+   where person_id = ${personId} and line_key is not null and state in ('INSIDE_PLAN', 'ACCEPTED')
+     and budget_id = any(${budgetIds})`;
+
+const list = (rows: string) => `(select coalesce(json_agg(r), '[]') from (${rows}) r)`;
+
+/** Whatever a decision about spending needs, in one statement: each costs more than most of what it reads. */
+function purseRow(role: ViewerRole, p: PolicyParameters): string {
+  const [personId, own, agreedIn, days] = ['b.person_id', '$2::uuid[]', '$3::uuid[]', '$4::date[]'];
+  const place = { personId, budgetId: 'b.id', portionId: 'given.portion_id' };
+  return `
+select ${maySeeRow(role, 'budget', 'b', p)} as visible, json_build_object(
+  'personId', b.person_id, 'budget', json_build_object('status', b.status, 'from', b.valid_from, 'to', b.valid_to),
+  'mayPay', ${paysFrom(role, place, p)},
+  'recorded', (select json_build_object('id', s.id, 'budgetId', s.budget_id) from spend s
+                where s.client_id = $6 and s.external_ref = $7),
+  'portions', ${list(`select id, budget_id as "budgetId", replaces_id as "replacesId" from portion
+                       where person_id = ${personId} and budget_id = any(${agreedIn})`)},
+  'pots', ${list(potRows(own))},
+  'overspends', ${list(`select source, pence::text as pence, until from overspend_agreement
+                          where person_id = ${personId} and budget_id = any(${agreedIn})`)},
+  'earlier', ${list(earlierRows(personId, agreedIn))},
+  'payees', ${list(payeeRows(personId, agreedIn))},
+  'plans', ${list(planRows(personId))},
+  'exclusions', ${list(exclusionRows(personId, agreedIn, days))})::text as facts
+  from budget b cross join (values ($5::uuid)) as given(portion_id) where b.id = $1::uuid`;
+}
+
+type Pence<Row, Key extends keyof Row> = Omit<Row, Key> & { [K in Key]: string };
+
+interface Facts extends Omit<Purse, 'pots' | 'overspends' | 'earlier' | 'terms'> {
+  pots: Pence<Pot, 'left'>[];
+  overspends: Pence<Overspend, 'pence'>[];
+  earlier: Pence<Earlier, 'pence'>[];
+  plans: PlanRow[];
+  exclusions: ExclusionRow[];
+}
+
+const potOf = ({ left, ...pot }: Facts['pots'][0]): Pot => ({ ...pot, left: BigInt(left) });
 
 /** What is left in each place of the budgets. */
-export const potsOf = (tx: Tx, budgetIds: string[]): Promise<Pot[]> =>
-  tx.$queryRawUnsafe<Pot[]>(potRows, budgetIds);
+export async function potsOf(tx: Statements, budgetIds: string[]): Promise<Pot[]> {
+  const text = `select ${list(potRows('$1::uuid[]'))}::text as pots`;
+  const [row] = await tx.$queryRawUnsafe<{ pots: string }[]>(text, budgetIds);
+  return (JSON.parse(row!.pots) as Facts['pots']).map(potOf);
+}
 
-/** @throws UserFault WRONG_STAGE where the budget was never released */
-export async function openPurse(tx: Tx, personId: string, budgetId: string): Promise<Purse> {
-  const budgetIds = await lockParts(tx, personId, budgetId);
-  const budget = await tx.budget.findUniqueOrThrow({ where: { id_personId: { id: budgetId, personId } } });
-  const { status, validFrom, validTo, partOfId } = budget;
+/**
+ * Locks a budget, with its parts, and reads it.
+ *
+ * @param budgetId null where the id was none of a budget
+ * @throws UserFault NOT_FOUND where it is not the viewer's to see, WRONG_STAGE where it was never released
+ */
+export async function openPurse(
+  { tx, viewer, today }: CommandContext<Statements>,
+  budgetId: string | null,
+  { days, portionId = null, externalRef = null }: Opening,
+): Promise<Purse> {
+  const locked = await lockAll(tx, budgetId);
+  if (locked[0] === undefined) throw notFound('budgetId');
+  const { id, partOfId } = locked[0];
+  const budgetIds = locked.map((budget) => budget.id);
+  const agreedIn = partOfId === null ? budgetIds : [...budgetIds, partOfId];
+  // After the lock, and not with it: what others wrote until then counts.
+  const values = [id, budgetIds, agreedIn, days, portionId, viewer.subject, externalRef];
+  const text = purseRow(viewer.role, parametersOf(viewer, today, values));
+  const [row] = await tx.$queryRawUnsafe<{ visible: boolean; facts: string }[]>(text, ...values);
+  if (!row!.visible) throw notFound('budgetId');
+  const { pots, overspends, earlier, plans, exclusions, ...facts } = JSON.parse(row!.facts) as Facts;
+  const { status } = facts.budget;
   if (status === 'INDICATIVE' || status === 'PROPOSED' || status === 'SIGNED_OFF') {
     const message = `The budget is ${status}. Its money can be spent once it is released.`;
     throw new UserFault('WRONG_STAGE', message, 'budgetId');
   }
-  const agreedIn = partOfId === null ? budgetIds : [...budgetIds, partOfId];
-  const portions = await tx.portion.findMany({
-    where: { personId, budgetId: { in: agreedIn } },
-    select: { id: true, budgetId: true, replacesId: true },
-  });
   return {
-    personId,
-    budgetId,
-    budget: { status, from: dayOf(validFrom), to: validTo === null ? null : dayOf(validTo) },
+    ...facts,
+    budgetId: id,
     budgetIds,
-    portions,
-    pots: await potsOf(tx, budgetIds),
-    earlier: await tx.$queryRawUnsafe<Earlier[]>(earlierRows, personId, agreedIn),
-    payees: await tx.$queryRawUnsafe<KnownPayee[]>(payeeRows, personId, agreedIn),
-    terms: await termsOf(tx, personId, agreedIn),
+    pots: pots.map(potOf),
+    overspends: overspends.map(({ pence, ...one }) => ({ ...one, pence: BigInt(pence) })),
+    earlier: earlier.map(({ pence, ...day }) => ({ ...day, pence: BigInt(pence) })),
+    terms: termsOf(plans, exclusions),
   };
 }
 

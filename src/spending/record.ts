@@ -1,22 +1,24 @@
 /** Recording what was bought: one purchase or all that a statement brings, decided by the same rules, written at once. */
+import type { FundingSource } from '../generated/prisma/enums.ts';
 import { type Movement, post } from '../ledger/post.ts';
 import { moneyOf } from '../platform/money.ts';
 import type { CommandContext } from '../write/command.ts';
 import { UserFault } from '../write/command.ts';
+import type { Statements } from '../write/statements.ts';
 import { currentPortion, type Purse, potsFor } from './purse.ts';
 import {
   type AgreedLine,
   type Finding,
   fittingLine,
   judge,
+  overspendRoom,
+  type Pot,
   type Purchase,
   type Share,
-  shareOut,
+  shareOutPast,
   type Terms,
   type Verdict,
 } from './rules.ts';
-
-type Tx = CommandContext['tx'];
 
 export interface Asked extends Purchase {
   portionId: string | null;
@@ -72,7 +74,17 @@ export function decideSpend(purse: Purse, asked: Asked, today: string): Decided 
   const portionId = asked.portionId ?? portionOf(purse, line);
   const pots = potsFor(purse.pots, portionId, line?.source ?? null);
   const setAside = asked.setAside?.shares ?? [];
-  const payers = [...setAside.map(({ pot }) => pot), ...pots.filter(({ left }) => left > 0n)];
+  const released = setAside.reduce((sum, share) => sum + share.pence, 0n);
+  const room = overspendRoom(
+    purse.overspends.filter(({ source }) => line?.source == null || source === line.source),
+    purse.pots,
+    spentOn,
+  );
+  const { available, shares } = shareOutPast(pence - released, pots, room, (source) =>
+    emptyPot(purse, source),
+  );
+  const payers = [...setAside, ...(shares ?? [])].map(({ pot }) => pot);
+  payers.push(...pots.filter(({ left }) => left > 0n));
   const purchase: Purchase = {
     pence,
     spentOn,
@@ -96,8 +108,6 @@ export function decideSpend(purse: Purse, asked: Asked, today: string): Decided 
   const decided = { ...asked, ...purchase, ...verdict, portionId };
   if (verdict.state === 'REFUSED') return { ...decided, shares: [] };
 
-  const released = setAside.reduce((sum, share) => sum + share.pence, 0n);
-  const { available, shares } = shareOut(pence - released, pots);
   if (shares === null) {
     const whose = line?.source ? ` of the money that pays this line (${line.source})` : '';
     const message = `${moneyOf(available + released).formatted} is left${whose}, which is less than this costs. Nothing was recorded.`;
@@ -106,6 +116,13 @@ export function decideSpend(purse: Purse, asked: Asked, today: string): Decided 
   for (const { pot, pence: part } of shares) pot.left -= part;
   if (purchase.lineKey !== null) remember(purse, purchase, purchase.lineKey, verdict);
   return { ...decided, shares };
+}
+
+/** Where a source is overdrawn that has no money here: in the budget as a whole. */
+function emptyPot({ pots, budgetId }: Purse, source: FundingSource): Pot {
+  const pot: Pot = { budgetId, portionId: null, source, left: 0n };
+  pots.push(pot);
+  return pot;
 }
 
 /** For the next purchase of the same transaction. */
@@ -132,7 +149,7 @@ export const causeOf = (spendId: string) => `spend/${spendId}`;
 
 /** Posts movements of one cause or several into the budgets whose money they move. */
 export async function postShares(
-  tx: Tx,
+  tx: Statements,
   personId: string,
   movements: { share: Share; movement: Omit<Movement, 'source' | 'pence' | 'portionId'> }[],
 ): Promise<void> {
@@ -153,44 +170,44 @@ export async function postShares(
   }
 }
 
+const insertSpends = `
+insert into spend (person_id, budget_id, portion_id, line_key, category, pence, spent_on, payee, what, state, findings,
+                   client_id, external_ref, recorded_by, recorded_by_name, bank_line_id)
+select $1::uuid, $2::uuid, row."portionId", row."lineKey", row.category, row.pence, row."spentOn", row.payee, row.what,
+       row.state, row.findings, row."clientId", row."externalRef", $3, $4, row."bankLineId"
+  from json_to_recordset($5::json) as row(
+         n int, "portionId" uuid, "lineKey" text, category text, pence bigint, "spentOn" date, payee text, what text,
+         state spend_state, findings text[], "clientId" text, "externalRef" text, "bankLineId" uuid)
+ order by row.n
+on conflict (client_id, external_ref) do nothing
+returning id::text as id`;
+
 /**
  * Writes what was decided, and its movements of money, and gives the ids in order. Null where the client has used one
  * of the references before: then nothing may be kept.
  */
 export async function writeSpends(
-  { tx, viewer }: Pick<CommandContext, 'tx' | 'viewer'>,
+  { tx, viewer }: Pick<CommandContext<Statements>, 'tx' | 'viewer'>,
   { personId, budgetId }: Purse,
   decided: Decided[],
 ): Promise<string[] | null> {
   if (decided.length === 0) return [];
+  const rows = decided.map(({ pence, findings, setAside, shares, ...spend }, n) => ({
+    ...spend,
+    n,
+    pence: String(pence),
+    findings: findings.map(findingText),
+  }));
   const ids = await tx.$queryRawUnsafe<{ id: string }[]>(
-    'select new_id()::text as id from generate_series(1, $1::int)',
-    decided.length,
+    insertSpends,
+    personId,
+    budgetId,
+    viewer.subject,
+    viewer.name,
+    JSON.stringify(rows),
   );
+  if (ids.length < decided.length) return null;
   const spends = decided.map((spend, index) => ({ id: ids[index]!.id, spend }));
-  const { count } = await tx.spend.createMany({
-    skipDuplicates: true,
-    data: spends.map(({ id, spend }) => ({
-      id,
-      personId,
-      budgetId,
-      portionId: spend.portionId,
-      lineKey: spend.lineKey,
-      category: spend.category,
-      pence: spend.pence,
-      spentOn: new Date(spend.spentOn),
-      payee: spend.payee,
-      what: spend.what,
-      state: spend.state,
-      findings: spend.findings.map(findingText),
-      clientId: spend.clientId,
-      externalRef: spend.externalRef,
-      recordedBy: viewer.subject,
-      recordedByName: viewer.name,
-      bankLineId: spend.bankLineId,
-    })),
-  });
-  if (count < decided.length) return null;
   const moved = spends.filter(({ spend }) => spend.state !== 'REFUSED');
   await postShares(
     tx,

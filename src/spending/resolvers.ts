@@ -1,5 +1,5 @@
 import { readById } from '../read/execute.ts';
-import { mutation } from '../write/command.ts';
+import { mutation, swiftMutation } from '../write/command.ts';
 import { matchBankLineCommand, releaseBankLineCommand, setAsideBankLineCommand } from './bank-line.ts';
 import {
   acceptSpendCommand,
@@ -10,6 +10,7 @@ import {
   undoSpendCommand,
 } from './command.ts';
 import { commitMoneyCommand, moveBetweenPortionsCommand, releaseCommitmentCommand } from './commitment.ts';
+import { agreeOverspendCommand } from './overspend.ts';
 import { importStatementCommand } from './statement.ts';
 
 const spend = { spend: readById('spendId'), budget: readById('budgetId') };
@@ -18,7 +19,7 @@ const line = { bankLine: readById('bankLineId'), spend: readById('spendId') };
 
 export const spendingResolvers = {
   Mutation: {
-    recordSpend: mutation(recordSpendCommand),
+    recordSpend: swiftMutation(recordSpendCommand),
     correctSpend: mutation(correctSpendCommand),
     undoSpend: mutation(undoSpendCommand),
     refundSpend: mutation(refundSpendCommand),
@@ -27,6 +28,7 @@ export const spendingResolvers = {
     commitMoney: mutation(commitMoneyCommand),
     releaseCommitment: mutation(releaseCommitmentCommand),
     moveBetweenPortions: mutation(moveBetweenPortionsCommand),
+    agreeOverspend: mutation(agreeOverspendCommand),
     importStatement: mutation(importStatementCommand),
     matchBankLine: mutation(matchBankLineCommand),
     setAsideBankLine: mutation(setAsideBankLineCommand),
@@ -41,6 +43,7 @@ export const spendingResolvers = {
   CommitMoneyPayload: commitment,
   ReleaseCommitmentPayload: commitment,
   MoveBetweenPortionsPayload: { budget: readById('budgetId') },
+  AgreeOverspendPayload: { agreement: readById('overspendAgreementId'), budget: readById('budgetId') },
   ImportStatementPayload: { statement: readById('statementId'), budget: readById('budgetId') },
   MatchBankLinePayload: line,
   SetAsideBankLinePayload: line,

@@ -198,6 +198,51 @@ export interface Share {
   pence: bigint;
 }
 
+/** How far a funder lets its money be spent past what there is, for what is bought up to a day, that one too. */
+export interface Overspend {
+  source: FundingSource;
+  pence: bigint;
+  until: string;
+}
+
+/** How much further each source may be overdrawn on a day: what was agreed, less what it is overdrawn by already. */
+export function overspendRoom(agreed: Overspend[], pots: Pot[], day: string): Map<FundingSource, bigint> {
+  const room = new Map<FundingSource, bigint>();
+  for (const { source, pence, until } of agreed)
+    if (day <= until) room.set(source, (room.get(source) ?? 0n) + pence);
+  for (const { source, left } of pots)
+    if (left < 0n && room.has(source)) room.set(source, room.get(source)! + left);
+  for (const [source, pence] of room) if (pence <= 0n) room.delete(source);
+  return room;
+}
+
+/**
+ * The same as `shareOut`, and where that is not enough what is missing comes from the sources that have room, in
+ * proportion to it. `available` is all of it. A source without a pot here is overdrawn in one that `emptyPot` gives.
+ */
+export function shareOutPast(
+  pence: bigint,
+  pots: Pot[],
+  room: Map<FundingSource, bigint>,
+  emptyPot: (source: FundingSource) => Pot,
+): ReturnType<typeof shareOut> {
+  const inside = shareOut(pence, pots);
+  if (inside.shares !== null || room.size === 0) return inside;
+  const able = [...room].map(([source, more]) => ({
+    pot: pots.find((pot) => pot.source === source) ?? emptyPot(source),
+    key: source,
+    weight: more,
+  }));
+  const available = able.reduce((sum, { weight }) => sum + weight, inside.available);
+  if (available < pence) return { available, shares: null };
+  const past = apportion(pence - inside.available, able);
+  const shares = [
+    ...pots.map((pot) => ({ pot, pence: pot.left > 0n ? pot.left : 0n })),
+    ...able.map(({ pot }, index) => ({ pot, pence: past[index]! })),
+  ];
+  return { available, shares: shares.filter(({ pence: part }) => part > 0n) };
+}
+
 /**
  * What each pot pays: in proportion to what is left in it, by largest remainder, so that the parts add up to the amount
  * and none is overdrawn. No shares where there is not enough.

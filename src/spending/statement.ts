@@ -146,7 +146,7 @@ export const importStatementCommand: Command<ImportInput, StatementResult> = {
     // Before the lock, for nobody should wait for it.
     const source = await sourceOf(context, input, personId);
     const reading = await read(input, source, today);
-    const purse = await openPurse(tx, personId, budgetId);
+    const purse = await openPurse(context, budgetId, { days: daysOf(reading) });
     const portionId = portionIn(purse, input.portionId);
     await mustPay(context, { personId, budgetId, portionId }, 'budgetId');
 
@@ -190,7 +190,7 @@ export const importStatementCommand: Command<ImportInput, StatementResult> = {
     });
     const fresh = await newLines(tx, budgetId, statement.lines);
     await takeIn(context, purse, { statementId, portionId }, fresh);
-    await announce(context, 'money.changed', [personId]);
+    announce(context, 'money.changed', [personId]);
     const result = {
       ...ids(statementId),
       alreadyImported: false,
@@ -200,6 +200,10 @@ export const importStatementCommand: Command<ImportInput, StatementResult> = {
     return { result, personIds: [personId] };
   },
 };
+
+const daysOf = ({ statement }: Reading) => [
+  ...new Set((statement?.lines ?? []).map(({ bookedOn }) => bookedOn)),
+];
 
 /** Where the hub knows to which account the money is paid, a statement that names another is somebody else's. */
 async function refuseOtherAccount(

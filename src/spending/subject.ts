@@ -1,6 +1,15 @@
 /** Who may spend a person's money or account for it, and who decides about it for a funder. */
+import {
+  authoritiesOver,
+  decidesAboutMoney,
+  ownOrganisation,
+  type PolicyParameters,
+} from '../access/policy.ts';
+import { parametersOf } from '../access/scope.ts';
+import type { ViewerRole } from '../access/viewer.ts';
 import { type CommandContext, UserFault } from '../write/command.ts';
-import { actingOrganisation, isVisibleRow, mayDecideAboutMoney, notFound } from '../write/subject.ts';
+import type { Statements } from '../write/statements.ts';
+import { isVisibleRow, notFound } from '../write/subject.ts';
 
 export interface Place {
   personId: string;
@@ -8,56 +17,78 @@ export interface Place {
   portionId: string | null;
 }
 
-/** A funder of a budget gives money to it, to one it is part of or that is part of it, or keeps it in its own system. */
-const funds = `
-select 1 from budget b
- where b.person_id = $1::uuid
-   and (b.id = $2::uuid or b.part_of_id = $2::uuid
-        or b.id = (select part_of_id from budget where id = $2::uuid and person_id = $1::uuid))
-   and (exists (select from funding_line f where f.budget_id = b.id and f.person_id = b.person_id
-                   and f.organisation_id = $3::uuid)
-        or exists (select from person_link l join source_system s on s.id = l.source_id
-                    where l.id = b.link_id and s.organisation_id = $3::uuid))
- limit 1`;
+/** The same, as SQL. */
+type PlaceSql = { [Part in keyof Place]: string };
 
-async function isFunder(context: CommandContext, { personId, budgetId }: Place): Promise<boolean> {
-  const organisation = await actingOrganisation(context);
-  if (organisation === null) return false;
-  const found = await context.tx.$queryRawUnsafe<unknown[]>(funds, personId, budgetId, organisation.id);
-  return found.length > 0;
+/** A funder of a budget gives money to it, to one it is part of or that is part of it, or keeps it in its own system. */
+const funds = ({ personId, budgetId }: PlaceSql, p: PolicyParameters) => `
+  exists (
+    select from budget b
+     where b.person_id = ${personId}
+       and (b.id = ${budgetId} or b.part_of_id = ${budgetId}
+            or b.id = (select part_of_id from budget where id = ${budgetId} and person_id = ${personId}))
+       and (exists (select from funding_line f where f.budget_id = b.id and f.person_id = b.person_id
+                       and f.organisation_id = ${ownOrganisation(p)})
+            or exists (select from person_link l join source_system s on s.id = l.source_id
+                        where l.id = b.link_id and s.organisation_id = ${ownOrganisation(p)})))`;
+
+/**
+ * SQL: whether the viewer pays from this place. The person does; a representative with authority over money; whoever
+ * operates the portion's account, for that portion; a funder.
+ */
+export function paysFrom(role: ViewerRole, place: PlaceSql, p: PolicyParameters): string {
+  const { personId, portionId } = place;
+  switch (role) {
+    case 'PERSON':
+      return 'true';
+    case 'REPRESENTATIVE':
+      return `exists (select from (${authoritiesOver(personId, p)}) held(role)
+        where role in (${decidesAboutMoney.map((authority) => `'${authority}'`).join()}))`;
+    case 'PROVIDER':
+      return `exists (select from portion o where o.id = ${portionId} and o.person_id = ${personId}
+        and o.account_operator_id = ${ownOrganisation(p)})`;
+    default:
+      return funds(place, p);
+  }
+}
+
+const given: PlaceSql = { personId: '$1::uuid', budgetId: '$2::uuid', portionId: '$3::uuid' };
+
+async function holds(
+  { tx, viewer, today }: CommandContext<Statements>,
+  { personId, budgetId, portionId }: Place,
+  condition: (p: PolicyParameters) => string,
+): Promise<boolean> {
+  const values: unknown[] = [personId, budgetId, portionId];
+  const text = `select ${condition(parametersOf(viewer, today, values))} as holds
+    from (values (${given.personId}, ${given.budgetId}, ${given.portionId})) as place`;
+  const [row] = await tx.$queryRawUnsafe<{ holds: boolean }[]>(text, ...values);
+  return row!.holds;
 }
 
 /** @throws UserFault NOT_YOURS */
 export async function mustFund(context: CommandContext, place: Place, field: string): Promise<void> {
-  if (await isFunder(context, place)) return;
-  throw new UserFault('NOT_YOURS', 'This is for an organisation that funds the budget.', field);
+  if (!(await holds(context, place, (p) => funds(given, p)))) throw notFunder(field);
 }
 
-/**
- * The person; a representative with authority over money; whoever operates the portion's account, for that portion; a
- * funder.
- *
- * @throws UserFault NOT_YOURS
- */
+const notFunder = (field: string) =>
+  new UserFault('NOT_YOURS', 'This is for an organisation that funds the budget.', field);
+
+/** @throws UserFault NOT_YOURS where the viewer does not pay from there, see `paysFrom` */
 export async function mustPay(context: CommandContext, place: Place, field: string): Promise<void> {
-  const { viewer, tx } = context;
-  if (viewer.role === 'PERSON') return;
-  if (viewer.role === 'REPRESENTATIVE') {
-    if (await mayDecideAboutMoney(context, place.personId)) return;
+  const { role } = context.viewer;
+  if (!(await holds(context, place, (p) => paysFrom(role, given, p)))) throw notPayer(role, field);
+}
+
+/** The fault of whoever does not pay from a place. */
+export function notPayer(role: ViewerRole, field: string): UserFault {
+  if (role === 'REPRESENTATIVE') {
     const message = 'This is for the person, or for somebody with authority over their money.';
-    throw new UserFault('NOT_YOURS', message, field);
+    return new UserFault('NOT_YOURS', message, field);
   }
-  if (viewer.role !== 'PROVIDER') return mustFund(context, place, field);
-  const organisation = await actingOrganisation(context);
-  const { personId, portionId: id } = place;
-  const portion =
-    id === null || organisation === null
-      ? null
-      : await tx.portion.findFirst({ where: { id, personId, accountOperatorId: organisation.id } });
-  if (portion === null) {
-    const message = 'Name the portion whose account you operate: you act for that one alone.';
-    throw new UserFault('NOT_YOURS', message, 'portionId');
-  }
+  if (role !== 'PROVIDER') return notFunder(field);
+  const message = 'Name the portion whose account you operate: you act for that one alone.';
+  return new UserFault('NOT_YOURS', message, 'portionId');
 }
 
 /** A spend of a person whom the viewer may see. @throws UserFault NOT_FOUND */

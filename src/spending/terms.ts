@@ -1,29 +1,34 @@
 /** What was agreed with the funders of a budget, day by day: the lines of the plan, and what they refuse to pay for. */
+import { policyRows } from '../commissioner/policy.ts';
+import { heirOf } from '../commissioner/succession.ts';
 import type { PlanStatus } from '../generated/prisma/enums.ts';
-import type { CommandContext } from '../write/command.ts';
 import type { AgreedLine, Exclusion, Terms } from './rules.ts';
 
-type Tx = Pick<CommandContext['tx'], '$queryRawUnsafe'>;
+/** SQL: a `PlanRow` of each line of the joint plan's versions that are or were in force, the latest first. */
+export const planRows = (personId: string): string => `
+  select p.id as "planId", p.status, p.valid_from as "from", p.valid_to as "to", l.key, l.what,
+         l.provider_name as "providerName", l.source, l.yearly_pence::text as "yearlyPence", l.frequency,
+         l.portion_id as "portionId"
+    from plan p left join plan_line l on l.plan_id = p.id and l.person_id = p.person_id
+   where p.person_id = ${personId} and p.number is not null and p.status in ('AGREED', 'SUPERSEDED')
+   order by p.number desc, l.position`;
 
-/** The joint plan's versions that are or were in force, the latest first. */
-const plans = `
-select p.id::text as "planId", p.status::text as status, p.valid_from::text as "from", p.valid_to::text as "to",
-       l.key, l.what, l.provider_name as "providerName", l.source::text as source, l.yearly_pence as "yearlyPence",
-       l.frequency::text as frequency, l.portion_id::text as "portionId"
-  from plan p left join plan_line l on l.plan_id = p.id and l.person_id = p.person_id
- where p.person_id = $1::uuid and p.number is not null and p.status in ('AGREED', 'SUPERSEDED')
- order by p.number desc, l.position`;
+/**
+ * SQL: an `ExclusionRow` of each entry on the list that a funder of the budgets went by on each of the days. It goes by
+ * its own until somebody takes over from it, then by theirs; where they say nothing that can be known, by its own still.
+ */
+export const exclusionRows = (personId: string, budgetIds: string, days: string): string => `
+  select distinct d.day, f.source, e.list_id as "listId", e.position, e.what
+    from (select distinct organisation_id, source from funding_line
+           where budget_id = any(${budgetIds}) and person_id = ${personId} and organisation_id is not null) f
+   cross join unnest(${days}) as d(day)
+    left join lateral (${policyRows(heirOf('f.organisation_id', 'd.day'), 'f.source', 'd.day')}) heir on true
+    left join lateral (${policyRows('f.organisation_id', 'f.source', 'd.day')}) own on heir.organisation_id is null
+    join exclusion e on e.list_id = case when heir.organisation_id is null then own.exclusion_list_id
+                                         else heir.exclusion_list_id end
+   order by 1, 2, e.list_id, e.position`;
 
-const exclusions = `
-select distinct f.source::text as source, p.effective_from::text as "from", p.effective_to::text as "to",
-       e.list_id as "listId", e.position, e.what
-  from funding_line f
-  join commissioner_policy p on p.organisation_id = f.organisation_id and p.source = f.source
-  join exclusion e on e.list_id = p.exclusion_list_id
- where f.budget_id = any($1::uuid[]) and f.person_id = $2::uuid
- order by 1, e.list_id, e.position`;
-
-interface PlanRow extends Omit<AgreedLine, 'key'> {
+export interface PlanRow extends Omit<AgreedLine, 'key' | 'yearlyPence'> {
   planId: string;
   status: PlanStatus;
   from: string | null;
@@ -31,22 +36,18 @@ interface PlanRow extends Omit<AgreedLine, 'key'> {
   to: string | null;
   /** Null in the one row of a plan without lines. */
   key: string | null;
+  yearlyPence: string | null;
 }
 
-/** What is agreed on a day, for the budgets (one, or one and its parts) of a person. */
-export async function termsOf(
-  tx: Tx,
-  personId: string,
-  budgetIds: string[],
-): Promise<(day: string) => Terms> {
-  const lines = await tx.$queryRawUnsafe<PlanRow[]>(plans, personId);
-  const listed = await tx.$queryRawUnsafe<(Exclusion & { from: string; to: string | null })[]>(
-    exclusions,
-    budgetIds,
-    personId,
-  );
-  return (day) => {
-    const inForce = lines.find(
+export interface ExclusionRow extends Exclusion {
+  day: string;
+}
+
+/** What is agreed on a day: one of those whose exclusions were read. */
+export const termsOf =
+  (plans: PlanRow[], excluded: ExclusionRow[]) =>
+  (day: string): Terms => {
+    const inForce = plans.find(
       ({ status, from, to }) =>
         from !== null && from <= day && (to === null ? status === 'AGREED' : to >= day),
     );
@@ -54,10 +55,11 @@ export async function termsOf(
       lines:
         inForce === undefined
           ? null
-          : lines.filter(
-              (line): line is PlanRow & AgreedLine => line.planId === inForce.planId && line.key !== null,
+          : plans.flatMap(({ key, yearlyPence, ...line }) =>
+              line.planId === inForce.planId && key !== null
+                ? [{ ...line, key, yearlyPence: BigInt(yearlyPence!) }]
+                : [],
             ),
-      exclusions: listed.filter(({ from, to }) => from <= day && (to === null || to > day)),
+      exclusions: excluded.filter((one) => one.day === day),
     };
   };
-}

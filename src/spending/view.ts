@@ -3,6 +3,7 @@
 import { peopleInScope } from '../access/policy.ts';
 import { budgetSide, sides } from '../access/side.ts';
 import {
+  children,
   column,
   earliestFirst,
   type Field,
@@ -17,7 +18,7 @@ import {
   type Views,
   value,
 } from '../read/view.ts';
-import { commitmentPrefix, spendPrefix } from './prefix.ts';
+import { commitmentPrefix, overspendPrefix, spendPrefix } from './prefix.ts';
 
 /** A budget's spends, the latest first. Those of an integrated budget are its own. */
 const spends: Field = {
@@ -97,6 +98,12 @@ export const spendingViews: Views = {
   Budget: {
     fields: {
       spends,
+      overspendAgreements: children(
+        'OverspendAgreement',
+        'overspend_agreement',
+        'budget_id',
+        't.until, t.id',
+      ),
       commitments: many(
         'Commitment',
         ({ parent }) => `
@@ -140,6 +147,21 @@ export const spendingViews: Views = {
       version: column('version'),
     },
     { prefix: spendPrefix, table: 'spend', side: 'BUDGET' },
+  ),
+  OverspendAgreement: personView(
+    {
+      budget,
+      source: column('source'),
+      amount: money('pence'),
+      until: column('until'),
+      reason: column('reason'),
+      agreedBy: one(
+        'Organisation',
+        ({ parent }) => `select * from organisation where id = ${parent}.organisation_id`,
+      ),
+      recordedAt: instant('recorded_at'),
+    },
+    { prefix: overspendPrefix, table: 'overspend_agreement', side: 'BUDGET' },
   ),
   SpendFinding: personView({
     code: column('code'),

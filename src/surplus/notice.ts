@@ -58,7 +58,7 @@ export const noticeReclaimCommand: Command<
     const { tx, viewer, today } = context;
     const budgetId = uuidOf(budgetPrefix, input.budgetId);
     const personId = await lockVisible(context, 'budget', budgetId, 'budgetId');
-    await lockParts(tx, personId, budgetId!);
+    await lockParts(tx, budgetId!);
     const organisation = await actingOrganisation(context);
     const { found, funder } = await surplusIn(context, budgetId!, input.source);
     if (organisation === null || funder?.organisationId !== organisation.id) {

@@ -45,7 +45,7 @@ export const recordRepaymentCommand: Command<
       const message = `Of what was asked back ${moneyOf(outstanding).formatted} is outstanding, which is less. Nothing was moved.`;
       throw new Refused([new UserFault('REPAYMENT_TOO_LARGE', message, 'amount')], shown);
     }
-    const pots = await potsOf(tx, await lockParts(tx, personId, budgetId));
+    const pots = await potsOf(tx, await lockParts(tx, budgetId));
     const { available, shares } = shareOut(
       pence,
       pots.filter((pot) => pot.source === source),

@@ -3,6 +3,7 @@
  * can mend comes back as `userErrors`; then nothing was written.
  */
 import { createHash } from 'node:crypto';
+import type pg from 'pg';
 import { mayCommand } from '../access/policy.ts';
 import { employment } from '../access/scope.ts';
 import { needsStepUp, stepUpRequired } from '../access/step-up.ts';
@@ -13,19 +14,23 @@ import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import { londonDay } from '../platform/day.ts';
 import { Fault } from '../platform/fault.ts';
 import type { Files } from '../platform/file.ts';
+import { type Statements, statementsIn } from './statements.ts';
 
 /** A command's own transaction, and who gave the command. */
-export interface CommandContext {
-  tx: Prisma.TransactionClient;
+export interface CommandContext<Tx extends Statements = Prisma.TransactionClient> {
+  tx: Tx;
   viewer: Viewer;
   /** In Europe/London. */
   today: string;
   now: Date;
   files: Files;
+  /** What happened, for whoever listens. `announce` adds to it, and it is written with the audit. */
+  announced: { topic: string; personIds: string[] }[];
 }
 
 export interface CommandTools {
   prisma: PrismaClient;
+  pool: pg.Pool;
   files: Files;
   /** Of a person's sign-in, where not the usual. */
   stepUpMinutes?: number;
@@ -34,6 +39,7 @@ export interface CommandTools {
 interface Asked {
   viewer: Viewer;
   requestId: string;
+  correlationId: string | null;
   now: () => Date;
   tools: CommandTools;
 }
@@ -63,93 +69,137 @@ interface Done<Result> {
   /** The people whose records it touched. */
   personIds: string[];
   reason?: string;
+  /** Where it is more than a change. */
+  action?: 'BREAK_GLASS';
 }
 
-export interface Command<Input, Result> {
+export interface Command<Input, Result, Tx extends Statements = Prisma.TransactionClient> {
   name: CommandName;
   /** Decides and writes. `result` is the payload, ids only; the rest is for the audit. */
-  run: (context: CommandContext, input: Input) => Promise<Done<Result>>;
+  run: (context: CommandContext<Tx>, input: Input) => Promise<Done<Result>>;
 }
 
 type Keyed = { idempotencyKey: string };
 
+type Transact<Tx> = <T>(tools: CommandTools, work: (tx: Tx) => Promise<T>) => Promise<T>;
+
 /** The resolver of a mutation with one `input`. */
-export function mutation<Input extends Keyed, Result extends object>(command: Command<Input, Result>) {
+export const mutation = <Input extends Keyed, Result extends object>(command: Command<Input, Result>) =>
+  resolverOf(command, ({ prisma }, work) => prisma.$transaction(work));
+
+/** The same for a command that is given many times a second, and made of statements alone. */
+export const swiftMutation = <Input extends Keyed, Result extends object>(
+  command: Command<Input, Result, Statements>,
+) => resolverOf(command, ({ pool }, work) => statementsIn(pool, work), true);
+
+function resolverOf<Input extends Keyed, Result extends object, Tx extends Statements>(
+  command: Command<Input, Result, Tx>,
+  transact: Transact<Tx>,
+  // It asks for somebody's row, which nobody sees whose work has ended.
+  isSwift = false,
+) {
   return async (_source: unknown, { input }: { input: Input }, asked: Asked) => {
     if (!mayCommand(asked.viewer.role, command.name)) {
-      await record(asked.tools.prisma, command.name, 'REFUSED', asked);
+      await record(asked, { action: 'DENY', object: command.name, outcome: 'REFUSED' });
       throw new Fault('FORBIDDEN', 'Your role may not do this.');
     }
-    if (!(await isEmployed(asked.tools.prisma, asked.viewer))) {
-      await record(asked.tools.prisma, command.name, 'REFUSED', asked);
+    if (!isSwift && !(await isAtWork(asked))) {
+      await record(asked, { action: 'DENY', object: command.name, outcome: 'REFUSED' });
       throw new Fault('FORBIDDEN', 'Your work for this organisation has ended.');
     }
     if (needsStepUp(command.name, asked.viewer, asked.now(), asked.tools.stepUpMinutes)) {
-      await record(asked.tools.prisma, command.name, 'REFUSED', asked);
+      await record(asked, { action: 'DENY', object: command.name, outcome: 'REFUSED' });
       throw stepUpRequired();
     }
     try {
-      return { ...(await runOnce(command, input, asked)), userErrors: [] };
+      const result = await transact(asked.tools, (tx) => runOnce(tx, command, input, asked));
+      return { ...result, userErrors: [] };
     } catch (error) {
       const refused = error instanceof UserFault ? new Refused([error]) : error;
       if (!(refused instanceof Refused)) throw error;
       const { faults, shown } = refused;
-      await record(asked.tools.prisma, command.name, 'FAILED', asked);
+      await record(asked, { action: 'CHANGE', object: command.name, outcome: 'FAILED' });
       return { ...shown, userErrors: faults.map(({ code, message, field }) => ({ code, message, field })) };
     }
   };
 }
 
-async function isEmployed(prisma: PrismaClient, viewer: Viewer): Promise<boolean> {
+async function isAtWork({ viewer, tools }: Asked): Promise<boolean> {
   if (viewer.organisation === null) return true;
   const { text, values } = employment(viewer);
-  return (await prisma.$queryRawUnsafe<unknown[]>(text, ...values)).length === 1;
+  return (await tools.pool.query(text, values)).rowCount === 1;
 }
 
-async function runOnce<Input extends Keyed, Result extends object>(
-  command: Command<Input, Result>,
+const takeKey = `
+insert into command_receipt (client_id, idempotency_key, command, input_hash, result)
+values ($1, $2::uuid, $3, decode($4, 'hex'), '{}')
+on conflict (client_id, idempotency_key) do nothing`;
+
+const answerBefore = `
+select encode(input_hash, 'hex') as hash, result from command_receipt
+ where client_id = $1 and idempotency_key = $2::uuid`;
+
+async function runOnce<Input extends Keyed, Result extends object, Tx extends Statements>(
+  tx: Tx,
+  command: Command<Input, Result, Tx>,
   input: Input,
   asked: Asked,
 ): Promise<Result> {
-  const { viewer, tools, now } = asked;
+  const { viewer, now } = asked;
   const hash = createHash('sha256')
     .update(`${command.name} ${JSON.stringify(input)}`)
-    .digest();
-  const receipt = { clientId: viewer.subject, idempotencyKey: input.idempotencyKey };
-  return tools.prisma.$transaction(async (tx) => {
-    // Of two at once the second waits here until the first has committed, and then finds its answer.
-    const { count } = await tx.commandReceipt.createMany({
-      data: { ...receipt, command: command.name, inputHash: hash, result: {} },
-      skipDuplicates: true,
-    });
-    const id = { clientId_idempotencyKey: receipt };
-    if (count === 0) {
-      const before = await tx.commandReceipt.findUniqueOrThrow({ where: id });
-      if (hash.equals(before.inputHash)) return before.result as Result;
-      throw new UserFault(
-        'IDEMPOTENCY_KEY_REUSED',
-        'This key was used for another request. Make a new one for each thing you do.',
-        'idempotencyKey',
-      );
-    }
-    const at = now();
-    const context = { tx, viewer, now: at, today: londonDay(at), files: tools.files };
-    const { result, ...touched } = await command.run(context, input);
-    await tx.commandReceipt.update({ where: id, data: { result: result as Prisma.InputJsonObject } });
-    await record(tx, command.name, 'DONE', asked, touched);
-    return result;
-  });
+    .digest('hex');
+  const key = [viewer.subject, input.idempotencyKey];
+  // Of two at once the second waits here until the first has committed, and then finds its answer.
+  if ((await tx.$executeRawUnsafe(takeKey, ...key, command.name, hash)) === 0) {
+    const [before] = await tx.$queryRawUnsafe<{ hash: string; result: Result }[]>(answerBefore, ...key);
+    if (before!.hash === hash) return before!.result;
+    throw new UserFault(
+      'IDEMPOTENCY_KEY_REUSED',
+      'This key was used for another request. Make a new one for each thing you do.',
+      'idempotencyKey',
+    );
+  }
+  const at = now();
+  const announced: CommandContext['announced'] = [];
+  const context = { tx, viewer, now: at, today: londonDay(at), files: asked.tools.files, announced };
+  const { result, ...touched } = await command.run(context, input);
+  const audit = eventsStatement([
+    eventOf(asked, { action: 'CHANGE', object: command.name, outcome: 'DONE', ...touched }),
+  ]);
+  const written = [...audit.values, ...key, JSON.stringify(result)];
+  if (announced.length === 0) await tx.$executeRawUnsafe(`with ${keepAnswer} ${audit.text}`, ...written);
+  else {
+    const events = announced.map(({ topic, personIds }) => ({ topic, payload: { personIds } }));
+    const text = `with ${keepAnswer}, ${tellAll} ${audit.text}`;
+    await tx.$executeRawUnsafe(text, ...written, JSON.stringify(events));
+  }
+  return result;
 }
 
-async function record(
-  tx: Pick<Prisma.TransactionClient, '$executeRawUnsafe'>,
-  object: string,
-  outcome: AuditEvent['outcome'],
-  { viewer, requestId, now }: Asked,
-  touched: Pick<AuditEvent, 'personIds' | 'reason'> = { personIds: [] },
-) {
-  const { text, values } = eventsStatement([
-    { at: now(), requestId, viewer, action: 'CHANGE', object, outcome, ...touched },
-  ]);
-  await tx.$executeRawUnsafe(text, ...values);
+// The end of every command is one statement: `$1` is the audit's.
+const keepAnswer = `
+kept as (
+  update command_receipt set result = $4::jsonb where client_id = $2 and idempotency_key = $3::uuid)`;
+
+const tellAll = `
+told as (
+  insert into outbox (topic, payload)
+  select topic, payload from json_to_recordset($5::json) as e(topic text, payload jsonb))`;
+
+type Told = Pick<AuditEvent, 'action' | 'object' | 'outcome' | 'reason'> & { personIds?: string[] };
+
+const eventOf = ({ viewer, requestId, correlationId, now }: Asked, told: Told): AuditEvent => ({
+  at: now(),
+  requestId,
+  correlationId,
+  viewer,
+  personIds: [],
+  ...told,
+});
+
+/** Accounts for what was not done. */
+async function record(asked: Asked, told: Told): Promise<void> {
+  const { text, values } = eventsStatement([eventOf(asked, told)]);
+  await asked.tools.pool.query(text, values);
 }

@@ -5,9 +5,10 @@ import type { Guarded } from '../access/side.ts';
 import type { Part } from '../access/table.ts';
 import { penceOfDecimal } from '../platform/money.ts';
 import { type CommandContext, Refused, UserFault } from './command.ts';
+import type { Statements } from './statements.ts';
 
 export async function isVisible(
-  { tx, viewer, today }: CommandContext,
+  { tx, viewer, today }: CommandContext<Statements>,
   personId: string,
   part: Part = 'IDENTITY',
 ): Promise<boolean> {
@@ -118,8 +119,12 @@ export async function mayDecideAboutMoney(context: CommandContext, personId: str
 }
 
 /** Tells whoever listens that these records changed, once the transaction is done. */
-export async function announce({ tx }: CommandContext, topic: string, personIds: string[]): Promise<void> {
-  await tx.outbox.create({ data: { topic, payload: { personIds } } });
+export function announce(
+  { announced }: Pick<CommandContext, 'announced'>,
+  topic: string,
+  personIds: string[],
+): void {
+  announced.push({ topic, personIds });
 }
 
 /** @throws UserFault TEXT_INVALID */

@@ -19,7 +19,11 @@ const hub = await startHub(
     log: openLog('error', process.stderr),
     metrics: openMetrics({ statementsSent: database.reader.sent }),
     now,
-    tools: { prisma: database.prisma, files: openFiles({ folder: join(tmpdir(), 'tandem-bench-files') }) },
+    tools: {
+      prisma: database.prisma,
+      pool: database.pool,
+      files: openFiles({ folder: join(tmpdir(), 'tandem-bench-files') }),
+    },
   },
   { host: '127.0.0.1', port: 0 },
 );

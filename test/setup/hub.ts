@@ -80,7 +80,7 @@ export async function startTestHub(options: Options = {}): Promise<TestHub> {
       log: options.log === undefined ? openLog('silent') : openLog('trace', options.log),
       metrics: openMetrics({ statementsSent: database.reader.sent }),
       now,
-      tools: { prisma: database.prisma, files: openFiles(options.files ?? { folder }) },
+      tools: { prisma: database.prisma, pool: database.pool, files: openFiles(options.files ?? { folder }) },
       ...(options.live === undefined ? {} : { live: options.live }),
       extend(app, audit) {
         tokens.addRoute(app, audit);
