@@ -1,14 +1,6 @@
 /** What an operation costs: what it asks for is known before it runs, what it got is told after, and no more is charged. */
 import fc from 'fast-check';
-import {
-  getNamedType,
-  getNullableType,
-  isLeafType,
-  isListType,
-  isNonNullType,
-  isObjectType,
-  parse,
-} from 'graphql';
+import { getNamedType, getNullableType, isLeafType, isListType, isObjectType, parse } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openCatalogue } from '../src/catalogue.ts';
 import { objectsIn, openWeights } from '../src/limit/cost.ts';
