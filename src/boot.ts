@@ -118,7 +118,15 @@ export async function boot(
       hubUrl = hub.url;
     }
     if (parts.worker) {
-      const worker = await startWorker({ database, files, redisUrl, log, now, registry: metrics.registry });
+      const worker = await startWorker({
+        database,
+        files,
+        redisUrl,
+        privacyAlertUrl: environment.privacyAlertUrl,
+        log,
+        now,
+        registry: metrics.registry,
+      });
       opened.push(worker.close);
     }
     return { url: hubUrl, port, database, demo, close };

@@ -9,6 +9,7 @@ import { type GraphQLSchema, OperationTypeNode } from 'graphql';
 import type { SignIn } from './access/sign-in.ts';
 import { type Audit, openAudit } from './audit/store.ts';
 import { openCatalogue } from './catalogue.ts';
+import { showUntoldAccesses } from './confidentiality/alert.ts';
 import { addEvidenceRoutes } from './evidence/route.ts';
 import { isGraphql, readRequest, wantsStream } from './graphql-request.ts';
 import { type LiveLimits, openLive } from './live/live.ts';
@@ -58,6 +59,7 @@ export async function startHub(
   const apollo = await startApollo(schema, executor, log);
   const live = openLive({ ...options, audit, schema, executor, maxTokens, limits: options.live });
   showRelayLag(metrics.registry, database.pool);
+  showUntoldAccesses(metrics.registry, database.pool);
   let closing = false;
 
   const app = express();
