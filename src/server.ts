@@ -20,6 +20,7 @@ import type { Log } from './platform/log.ts';
 import type { Metrics } from './platform/metric.ts';
 import { asGraphQLError, errorFor, isUnexpected } from './read/error.ts';
 import { type Executor, JsonText, type ReadContext } from './read/execute.ts';
+import { safeLiterals } from './read/text.ts';
 import { addExportRoutes } from './return/export.ts';
 import type { CommandTools } from './write/command.ts';
 import { showRelayLag } from './write/lag.ts';
@@ -171,6 +172,7 @@ async function startApollo(schema: GraphQLSchema, executor: Executor, log: Log) 
   const apollo = new ApolloServer<ReadContext>({
     gateway,
     parseOptions: { maxTokens },
+    validationRules: [safeLiterals],
     introspection: true,
     includeStacktraceInErrorResponses: false,
     allowBatchedHttpRequests: false,
