@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: 'test/setup/server.ts',
+    setupFiles: 'test/setup/byproduct-watch.ts',
     reporters: ['default', './test/setup/tally.ts'],
     pool: 'forks',
     maxWorkers: 2,

@@ -8,6 +8,7 @@ import type { Log } from '../src/platform/log.ts';
 import { connectors as allConnectors, type Connectors } from './connector.ts';
 import { nextNight, nightly, nightlyHandler, nightlySeconds } from './nightly.ts';
 import { paymentDue, paymentDueHandler, paymentDueSeconds } from './payment.ts';
+import { privacyAlert, privacyAlertHandler, privacyAlertSeconds } from './privacy-alert.ts';
 import { handleJob, openJobQueue } from './queue.ts';
 import { relayAll } from './relay.ts';
 import { sealAndAnchor } from './seal.ts';
@@ -31,6 +32,7 @@ export async function startWorker({
   database,
   files,
   redisUrl,
+  privacyAlertUrl,
   log,
   now = () => new Date(),
   connectors = allConnectors,
@@ -41,6 +43,8 @@ export async function startWorker({
   /** Where evidence is kept. */
   files: Pick<Files, 'remove'>;
   redisUrl: string | undefined;
+  /** Where the privacy officer is told of records opened in an emergency; if not given, in the log. */
+  privacyAlertUrl?: string | undefined;
   log: Log;
   now?: () => Date;
   connectors?: Connectors;
@@ -63,13 +67,17 @@ export async function startWorker({
     }
     const night = { everySeconds: nightlySeconds, startAt: nextNight(now()) };
     await queue.repeat('nightly', night, nightly, {});
+    const alerts = { everySeconds: privacyAlertSeconds, startAt: null };
+    await queue.repeat('privacy-alert', alerts, privacyAlert, {});
     await queue.repeat('payment-due', { everySeconds: paymentDueSeconds, startAt: null }, paymentDue, {});
   }
 
   const raising = paymentDueHandler({ database, log, now, stopping: stopping.signal });
+  const alerting = { pool, url: privacyAlertUrl, log, now, stopping: stopping.signal };
   const handlers = [
     handleJob(sync, syncHandler({ database, connectors, log, now, stopping: stopping.signal })),
     handleJob(paymentDue, raising),
+    handleJob(privacyAlert, privacyAlertHandler(alerting)),
     handleJob(
       nightly,
       nightlyHandler({ pool, files, log, now, stopping: stopping.signal, registry, anchor }),

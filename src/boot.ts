@@ -132,6 +132,7 @@ export async function boot(
         database,
         files,
         redisUrl,
+        privacyAlertUrl: environment.privacyAlertUrl,
         log,
         now,
         registry: metrics.registry,

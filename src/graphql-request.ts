@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { HeaderMap, type HTTPGraphQLRequest } from '@apollo/server';
 import { Fault } from './platform/fault.ts';
+import { parseSafely, unsafeTextMessage } from './read/text.ts';
 
 const path = '/graphql';
 
@@ -56,8 +57,9 @@ function bodyOf(req: IncomingMessage, maxBytes: number): Promise<string> {
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text);
-  } catch {
+    return parseSafely(text, () => new Fault('BAD_REQUEST', unsafeTextMessage));
+  } catch (error) {
+    if (error instanceof Fault) throw error;
     throw new Fault('BAD_REQUEST', 'The body cannot be read as JSON.');
   }
 }

@@ -10,6 +10,7 @@ import type { SignIn } from './access/sign-in.ts';
 import { addAuditExport } from './access-log/export.ts';
 import { type Audit, correlationIdOf, openAudit } from './audit/store.ts';
 import { openCatalogue } from './catalogue.ts';
+import { showUntoldAccesses } from './confidentiality/alert.ts';
 import { addEvidenceRoutes } from './evidence/route.ts';
 import { isGraphql, readRequest, wantsStream } from './graphql-request.ts';
 import { type Limit, type LimitOptions, openLimit, withoutSuggestion } from './limit/limit.ts';
@@ -24,6 +25,7 @@ import type { Metrics } from './platform/metric.ts';
 import { cursorKeys } from './read/cursor.ts';
 import { asGraphQLError, errorFor, isUnexpected } from './read/error.ts';
 import { type Executor, JsonText, type ReadContext } from './read/execute.ts';
+import { safeLiterals } from './read/text.ts';
 import { addExportRoutes } from './return/export.ts';
 import type { CommandTools } from './write/command.ts';
 import { showRelayLag } from './write/lag.ts';
@@ -63,6 +65,7 @@ export async function startHub(
   const apollo = await startApollo(schema, executor, limit, log);
   const live = openLive({ ...options, audit, schema, executor, limit, limits: options.live });
   showRelayLag(metrics.registry, database.pool);
+  showUntoldAccesses(metrics.registry, database.pool);
   let closing = false;
 
   const app = express();
@@ -192,6 +195,7 @@ async function startApollo(schema: GraphQLSchema, executor: Executor, limit: Lim
   const apollo = new ApolloServer<ReadContext>({
     gateway,
     parseOptions: { maxTokens: limit.limits.maxTokens },
+    validationRules: [safeLiterals],
     introspection: true,
     includeStacktraceInErrorResponses: false,
     allowBatchedHttpRequests: false,

@@ -127,6 +127,62 @@ describe('an error says what to do, and nothing of what was sent', () => {
   });
 });
 
+describe('text that cannot be kept, or reads other than it is', () => {
+  const draft = `mutation ($t: String!) { draftPlan(input: { idempotencyKey: "${crypto.randomUUID()}", personId: "per_1", title: $t }) { userErrors { code } } }`;
+  // As it may stand in JSON and, but for the last, in a text of GraphQL.
+  const escapes = [
+    '\\u0000',
+    '\\ud800',
+    '\\udc00',
+    '\\udc00\\ud800',
+    '\\u001b[2J',
+    '\\u202e',
+    '\\u2067',
+    '\u202e',
+    '\u007f',
+  ];
+
+  test.each(escapes)('%j in a variable', async (unsafe) => {
+    const { status, body, headers } = await send(
+      `{"query":${JSON.stringify(draft)},"variables":{"t":"${name}${unsafe}"}}`,
+    );
+    expect(status).toBe(400);
+    expect(body.errors[0].message).toContain('leave them out');
+    expect(body.errors[0].extensions).toEqual({
+      code: 'BAD_REQUEST',
+      retryable: false,
+      requestId: headers.get('x-request-id'),
+    });
+  });
+
+  test.each(escapes)('%j in the document', async (unsafe) => {
+    const { status, body } = await send({
+      query: draft.replace('($t: String!) ', '').replace('$t', `"${name}${unsafe}"`),
+    });
+    expect(status).toBe(400);
+    // graphql-js itself refuses half of a character.
+    expect(body.errors[0].extensions.code).toMatch(
+      /^(BAD_REQUEST|GRAPHQL_PARSE_FAILED|GRAPHQL_VALIDATION_FAILED)$/,
+    );
+  });
+
+  test('in a subscription', async () => {
+    const query = `subscription { changes(personId: "per_1\\u0000") { id } }`;
+    const { status, body } = await send({ query }, { accept: 'text/event-stream' });
+    expect([status, body.errors[0].extensions.code]).toEqual([400, 'GRAPHQL_VALIDATION_FAILED']);
+  });
+
+  test('other languages, their marks, and any character that is whole are text', async () => {
+    for (const words of ['Ludmila Kováčová', 'שלום\u200f', 'naïve\tand\nmore', '😀', '\u0085']) {
+      const { status, body } = await send({ query: draft, variables: { t: words } });
+      expect(status).toBe(200);
+      expect(body.data.draftPlan.userErrors).not.toEqual([]);
+    }
+    const escaped = `{"query":${JSON.stringify(draft)},"variables":{"t":"\\ud83d\\ude00 and \\\\u0000 in words"}}`;
+    expect((await send(escaped)).status).toBe(200);
+  });
+});
+
 describe('what nobody expected', () => {
   test('PostgreSQL’s own words stay inside, and the log has the request', async () => {
     await asOwner(kit.database.url, `alter table difference rename to "${name} ${canary}"`);
@@ -185,6 +241,20 @@ describe('what nobody expected', () => {
 describe('what never gets as far as GraphQL is JSON too', () => {
   test.each([
     ['a body too large', { query: 'x'.repeat(300_000) }, {}, 413, 'BODY_TOO_LARGE'],
+    [
+      'a text of a megabyte',
+      { query: '{ me { name } }', variables: { n: 'x'.repeat(1_000_000) } },
+      {},
+      413,
+      'BODY_TOO_LARGE',
+    ],
+    [
+      'a body that is nothing but depth',
+      `{"query": "{ me { name } }", "a": "\\u0041", "v": ${'['.repeat(100_000)}`,
+      {},
+      400,
+      'BAD_REQUEST',
+    ],
     ['a body that is not JSON', `{"query": "${canary}`, {}, 400, 'BAD_REQUEST'],
   ])('%s', async (_name, body, headers, status, code) => {
     const answer = await send(body, headers);

@@ -7,6 +7,7 @@ import { nightlyHandler } from '../jobs/nightly.ts';
 import { cleanUploads } from '../src/evidence/clean.ts';
 import { openFiles } from '../src/platform/file.ts';
 import { openLog } from '../src/platform/log.ts';
+import { keptLog } from './setup/byproduct.ts';
 import { startClamd } from './setup/clamd.ts';
 import { makeDemoDatabase } from './setup/database.ts';
 import { noon } from './setup/demo.ts';
@@ -142,7 +143,7 @@ describe('with an S3 store and a virus scanner', () => {
     nightlyHandler({
       pool: kit.database.pool,
       files: openFiles({ folder, s3: s3.settings }),
-      log: openLog('silent'),
+      log: openLog('trace', keptLog()),
       now: () => new Date(noon().getTime() + hours * 3_600_000),
       stopping: new AbortController().signal,
     })();

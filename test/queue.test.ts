@@ -13,11 +13,12 @@ import { lockSource } from '../src/intake/run.ts';
 import { putOrganisation, putSource } from '../src/intake/source.ts';
 import { type Database, openDatabase } from '../src/platform/database.ts';
 import { openLog } from '../src/platform/log.ts';
+import { keptLog } from './setup/byproduct.ts';
 import { asOwner, makeDatabase } from './setup/database.ts';
 import { startRedis } from './setup/redis-server.ts';
 import { until } from './setup/until.ts';
 
-const log = openLog('silent');
+const log = openLog('trace', keptLog());
 let redis: Awaited<ReturnType<typeof startRedis>>;
 let made: Awaited<ReturnType<typeof makeDatabase>>;
 let database: Database;

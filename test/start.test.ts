@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { keep } from './setup/byproduct.ts';
 
 const exec = promisify(execFile);
 const node = ['--import', 'tsx'];
@@ -60,7 +61,10 @@ function start(more: Record<string, string> = {}): Started {
     for (const { words, done } of waiting) if (text.includes(words)) done();
   };
   child.stdout.on('data', hear);
-  child.stderr.on('data', hear);
+  child.stderr.on('data', (chunk: Buffer) => {
+    keep('log', String(chunk));
+    hear(chunk);
+  });
   child.on('exit', () => {
     for (const { words, failed } of waiting) failed(new Error(`ended without saying "${words}":\n${text}`));
   });

@@ -12,6 +12,7 @@ import type {
   ReviewFacts,
 } from '../intake/submission.ts';
 import { paydayUpTo } from './account.ts';
+import { isCanary, markCanary } from './canary.ts';
 import { growUp } from './child.ts';
 import { type Dice, dayNumber, dayText, makeDice, makeNhsNumbers } from './dice.ts';
 import { entitle } from './entitlement.ts';
@@ -263,6 +264,7 @@ export function makePlace({
     entitle(own, person);
     fund(own, person);
     hold(own, person);
+    if (isCanary(index)) markCanary(person);
   });
   return { people };
 }

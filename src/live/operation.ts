@@ -7,10 +7,12 @@ import {
   type OperationDefinitionNode,
   OperationTypeNode,
   parse,
+  specifiedRules,
   validate,
 } from 'graphql';
 import { z } from 'zod';
 import { Fault } from '../platform/fault.ts';
+import { safeLiterals } from '../read/text.ts';
 
 export interface Operation {
   document: DocumentNode;
@@ -46,7 +48,7 @@ export function operationIn(
   } catch (error) {
     return { errors: [withCode('GRAPHQL_PARSE_FAILED')(error as GraphQLError)] };
   }
-  const invalid = validate(schema, document);
+  const invalid = validate(schema, document, [...specifiedRules, safeLiterals]);
   if (invalid.length > 0) return { errors: invalid.map(withCode('GRAPHQL_VALIDATION_FAILED')) };
   const operationName = data.operationName ?? null;
   const operation = getOperationAST(document, operationName);

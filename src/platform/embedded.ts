@@ -25,7 +25,8 @@ const usualSettings = {
   max_connections: '200',
   // Every statement of the hub is short; compiling one costs more than it can save.
   jit: 'off',
-  log_min_messages: 'warning',
+  // An error quotes the row that caused it. Who sent the statement hears of it, and tells the hub's own log what may be told.
+  log_min_messages: 'log',
 };
 
 /**

@@ -20,6 +20,8 @@ export interface Environment {
   oidcAudience: string;
   /** A person's sign-in is good for moving money for so long. */
   stepUpMinutes: number;
+  /** Where the privacy officer is told of records opened in an emergency; if not set, in the log. */
+  privacyAlertUrl: string | undefined;
   logLevel: LogLevel;
   dataDir: string;
   /** Where documents are kept, and what looks them through. */
@@ -76,6 +78,11 @@ const shape = z.object({
   OIDC_AUDIENCE: variable(oneWord, 'a name without spaces', 'tandem').default('tandem'),
   SIGN_IN_FILE: variable(folder, 'the path of a file', '/etc/tandem/sign-in.json').optional(),
   STEP_UP_MINUTES: variable(minutes, 'a whole number from 1 to 1440', '30').default('30').transform(Number),
+  PRIVACY_ALERT_URL: variable(
+    receiver,
+    'an https:// address (http:// on this machine only)',
+    'https://alerts.example/tandem',
+  ).optional(),
   LOG_LEVEL: variable(logLevel, `one of ${logLevels.join(', ')}`, 'info').default('info'),
   DATA_DIR: variable(folder, 'the path of a folder', './.data').default('./.data'),
   RATE_LIMIT_POINTS_PER_MINUTE: variable(
@@ -149,6 +156,7 @@ export function readEnvironment(env: Record<string, string | undefined>): Enviro
     signInFile: found.SIGN_IN_FILE,
     oidcAudience: found.OIDC_AUDIENCE,
     stepUpMinutes: found.STEP_UP_MINUTES,
+    privacyAlertUrl: found.PRIVACY_ALERT_URL,
     logLevel: found.LOG_LEVEL as LogLevel,
     dataDir: found.DATA_DIR,
     audit: {
@@ -214,9 +222,15 @@ function address(protocols: string[]): Check {
 
 function issuer(value: string): string | null {
   const found = urlOf(value);
+  if (typeof found !== 'string' && (found.search || found.hash))
+    return 'an address with a query or a fragment';
+  return receiver(value);
+}
+
+function receiver(value: string): string | null {
+  const found = urlOf(value);
   if (typeof found === 'string') return found;
   if (found.username || found.password) return 'an address with a user name or password in it';
-  if (found.search || found.hash) return 'an address with a query or a fragment';
   if (found.protocol === 'https:') return null;
   if (found.protocol !== 'http:') return 'an address of another kind';
   return ['localhost', '127.0.0.1', '[::1]'].includes(found.hostname)

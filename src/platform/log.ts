@@ -8,8 +8,8 @@ export type Log = pino.Logger;
  * caller passes is left out, so a new key is a decision taken here.
  */
 const known = new Set(
-  `action address attempt attempts code count counts durationMs event feed host job jobId kind method migration
-   operation outcome port queue reason requestId retryable route run role signal source status url version worker`.split(
+  `action address attempt attempts code count counts durationMs emergencyId event feed host job jobId kind method
+   migration operation organisation outcome port queue reason requestId retryable route run role signal source status url version worker`.split(
     /\s+/,
   ),
 );

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
+import { keepQueued } from './byproduct.ts';
 
 /** A database of one's own, migrated and empty; `drop` it when done. */
 export async function makeDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
@@ -23,7 +24,13 @@ async function copyOf(source: string | null): Promise<{ url: string; drop: () =>
   await asOwner(server, `create database ${name} ${source ? `template ${prefix}${source}` : ''}`);
   const url = new URL(server);
   url.pathname = name;
-  return { url: url.href, drop: () => dropDatabase(server, name) };
+  return {
+    url: url.href,
+    async drop() {
+      await keepQueued(url.href);
+      await dropDatabase(server, name);
+    },
+  };
 }
 
 /** PostgreSQL's own vacuum may be at work in it, which nobody but a superuser may end: it is done in a moment. */

@@ -7,6 +7,7 @@ import { startDemo } from '../../src/demo/demo.ts';
 import { putOrganisation, putSource } from '../../src/intake/source.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { openLog } from '../../src/platform/log.ts';
+import { keptLog } from './byproduct.ts';
 
 export type Demo = Awaited<ReturnType<typeof startDemo>>;
 
@@ -28,7 +29,7 @@ export async function syncOnce(database: Database, sourceIds: string[]): Promise
   const sync = syncHandler({
     database,
     connectors,
-    log: openLog('silent'),
+    log: openLog('trace', keptLog()),
     now: noon,
     stopping: new AbortController().signal,
   });

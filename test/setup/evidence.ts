@@ -5,7 +5,7 @@ import { founding, makePlace } from '../../src/demo/place.ts';
 import { today } from './demo.ts';
 import { coordinator, type TestHub } from './hub.ts';
 
-const place = makePlace({ today });
+export const place = makePlace({ today });
 export const iris = place.people[founding.irisHolloway]!;
 export const daniel = place.people[founding.danielOkafor]!;
 export const carolForIris = {

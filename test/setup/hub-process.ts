@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import type { JWTPayload } from 'jose';
 import { afterAll } from 'vitest';
 import type { HubProcessSettings } from '../fixture/hub.ts';
+import { keep, keepFaults } from './byproduct.ts';
 import { noon } from './demo.ts';
 import { type Answer, coordinator, type TestHub } from './hub.ts';
 import { audience } from './issuer.ts';
@@ -44,7 +45,12 @@ export async function startHubProcess(
   };
   const child = spawn(process.execPath, ['--import', 'tsx', 'test/fixture/hub.ts'], {
     env: { ...process.env, HUB_SETTINGS: JSON.stringify(settings) },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  // Its log is kept by itself; what else it says last, as it breaks down, comes by here.
+  child.stderr.on('data', (chunk: Buffer) => {
+    keep('log', String(chunk));
+    process.stderr.write(chunk);
   });
   running.add(child);
   const gone = once(child, 'exit').then(([code]) => {
@@ -67,7 +73,9 @@ export async function startHubProcess(
         },
         body: JSON.stringify({ query, variables }),
       });
-      return (await response.json()) as Answer;
+      const answer = (await response.json()) as Answer;
+      keepFaults(answer);
+      return answer;
     },
     metrics: async () => (await fetch(`${url}/metrics`)).text(),
     async kill() {
@@ -75,6 +83,7 @@ export async function startHubProcess(
       await gone;
     },
     async stop() {
+      keep('metrics', await (await fetch(`${url}/metrics`)).text());
       child.kill('SIGTERM');
       return gone;
     },

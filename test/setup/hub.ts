@@ -12,6 +12,7 @@ import { type FilesSettings, openFiles } from '../../src/platform/file.ts';
 import { openLog } from '../../src/platform/log.ts';
 import { openMetrics } from '../../src/platform/metric.ts';
 import { type Hub, startHub } from '../../src/server.ts';
+import { keep, keepFaults, keptLog } from './byproduct.ts';
 import { makeDatabase } from './database.ts';
 import { audience, startIssuer, type TestIssuer } from './issuer.ts';
 
@@ -81,6 +82,7 @@ export async function startTestHub(options: Options = {}): Promise<TestHub> {
   const issuer = options.issuer ?? (await startIssuer());
   const folder = await mkdtemp(join(tmpdir(), 'tandem-files-'));
   const tokens = await openTokens({ pool: database.pool, publicUrl, audience, now });
+  const metrics = openMetrics({ statementsSent: database.reader.sent });
   const hub = await startHub(
     {
       database,
@@ -90,8 +92,8 @@ export async function startTestHub(options: Options = {}): Promise<TestHub> {
         ...(keysForMs === undefined ? {} : { keysForMs }),
         ...(askAgainAfterMs === undefined ? {} : { askAgainAfterMs }),
       }),
-      log: options.log === undefined ? openLog('silent') : openLog('trace', options.log),
-      metrics: openMetrics({ statementsSent: database.reader.sent }),
+      log: openLog('trace', keptLog(options.log)),
+      metrics,
       now,
       tools: { prisma: database.prisma, pool: database.pool, files: openFiles(options.files ?? { folder }) },
       limit: { ...options.limit, limits: { ...generous, ...options.limit?.limits } },
@@ -119,9 +121,12 @@ export async function startTestHub(options: Options = {}): Promise<TestHub> {
       const auth_time = Math.floor(now().getTime() / 1000);
       const authorization = `Bearer ${await issuer.token({ auth_time, ...claims })}`;
       const response = await send({ query, variables }, { authorization });
-      return (await response.json()) as Answer;
+      const answer = (await response.json()) as Answer;
+      keepFaults(answer);
+      return answer;
     },
     async close() {
+      keep('metrics', await metrics.registry.metrics());
       await hub.close();
       if (options.issuer === undefined) await issuer.close();
       await database.close();

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { freePort } from '../../src/platform/embedded.ts';
+import { keepRedis } from './byproduct.ts';
 
 /** The first of these programs on the path. */
 function findProgram(...names: string[]): string | undefined {
@@ -42,10 +43,12 @@ export async function startRedis(givenPort?: number): Promise<RedisServer | unde
       failed(new Error(`${program} ended with code ${code} before it was ready`)),
     );
   });
+  const url = `redis://127.0.0.1:${port}`;
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url,
     port,
     stop: async () => {
+      await keepRedis(url);
       const gone = once(server, 'exit');
       server.kill();
       await gone;

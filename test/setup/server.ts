@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { migrate } from '../../prisma/migrate.ts';
 import { startEmbeddedPostgres } from '../../src/platform/embedded.ts';
+import { findPersonal, folderVariable, foundVariable } from './byproduct.ts';
 import { fillWithDemo } from './demo.ts';
 import { startRedis } from './redis-server.ts';
 
@@ -25,6 +26,10 @@ declare module 'vitest' {
 export default async function setup(project: TestProject) {
   const folder = await mkdtemp(join(tmpdir(), 'tandem-test-'));
   await chmod(folder, 0o711);
+  const byproducts = join(folder, 'byproducts');
+  await mkdir(byproducts);
+  // Whatever process the tests start finds it too.
+  process.env[folderVariable] = byproducts;
   const given = process.env.TEST_DATABASE_URL;
   const server = given
     ? { url: given, stop: async () => {} }
@@ -54,7 +59,13 @@ export default async function setup(project: TestProject) {
     await redis?.stop();
     if (given) await onServer(given, (client) => dropDatabases(client, prefix));
     await server.stop();
-    await rm(folder, { recursive: true, force: true });
+    if (!given) await copyFile(join(folder, 'postgres', 'server.log'), join(byproducts, 'postgres.txt'));
+    const found = await findPersonal(byproducts);
+    if (found.length === 0) return rm(folder, { recursive: true, force: true });
+    process.env[foundVariable] = String(found.length);
+    throw new Error(
+      `By-products hold what is personal; they are kept in ${byproducts}:\n${found.slice(0, 50).join('\n')}`,
+    );
   };
 }
 
