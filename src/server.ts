@@ -16,7 +16,7 @@ import { maxBodyBytes } from './limit/rules.ts';
 import { type LiveLimits, openLive } from './live/live.ts';
 import type { Database } from './platform/database.ts';
 import { londonDay } from './platform/day.ts';
-import { type Deadline, inTime, startDeadline } from './platform/deadline.ts';
+import { type Deadline, openDeadlines, tooLate } from './platform/deadline.ts';
 import { Fault } from './platform/fault.ts';
 import type { Log } from './platform/log.ts';
 import type { Metrics } from './platform/metric.ts';
@@ -60,6 +60,7 @@ export async function startHub(
   const limit = openLimit({ ...options.limit, schema, recorder: database.recorder, log, metrics });
   const apollo = await startApollo(schema, executor, limit, log);
   const live = openLive({ ...options, audit, schema, executor, limit, limits: options.live });
+  const deadlines = openDeadlines(limit.limits.deadlineMs);
   let closing = false;
 
   const app = express();
@@ -69,9 +70,16 @@ export async function startHub(
 
   /** The hot path: node's own HTTP, for a request through Express takes a third longer. */
   async function graphql(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const deadline = startDeadline(limit.limits.deadlineMs);
-    res.once('close', deadline.pass);
-    await inTime(answer(req, res, deadline), deadline).finally(deadline.close);
+    const deadline = deadlines.start();
+    deadline.whenOver(() => void (res.destroyed || fail(tooLate(), res)));
+    res.on('close', deadline.pass);
+    try {
+      await answer(req, res, deadline);
+    } catch (error) {
+      if (!deadline.isOver()) throw error;
+    } finally {
+      deadline.close();
+    }
   }
 
   async function answer(req: IncomingMessage, res: ServerResponse, deadline: Deadline): Promise<void> {
@@ -155,6 +163,7 @@ export async function startHub(
       await live.close();
       await apollo.stop();
       limit.close();
+      deadlines.close();
       server.closeIdleConnections();
       await new Promise((resolve) => server.close(resolve));
     },

@@ -30,8 +30,6 @@ interface Operation {
   variables: Record<string, unknown>;
 }
 
-export type Guard = ReturnType<typeof openGuard>;
-
 /** Points are counted for somebody at one application: whoever has two is not held up by the other. */
 const keyOf = ({ subject, client }: Viewer) => `${client ?? ''} ${subject}`;
 
@@ -76,7 +74,7 @@ export function openGuard({ schema, limits, mayIntrospect, store, log, metrics }
   async function takeLookups(count: number, context: ReadContext): Promise<void> {
     const { viewer, requestId } = context;
     const key = keyOf(viewer);
-    const waitMs = await lookups.take(key, count);
+    const { waitMs } = await lookups.take(key, count);
     if (waitMs === null) return;
     lookupsRefused.inc();
     if (!saidOf(key)) {
@@ -117,16 +115,16 @@ export function openGuard({ schema, limits, mayIntrospect, store, log, metrics }
     }
     const asked = weight.lookups(variables);
     if (asked > 0) await takeLookups(asked, context);
-    const waitMs = await points.take(key, requested);
-    if (waitMs !== null) {
+    const taken = await points.take(key, requested);
+    if (taken.waitMs !== null) {
       const message = `This asks for up to ${requested} objects, and you have ${points.available(key)} of ${limits.pointsPerMinute} a minute left.`;
-      throw tooFast('RATE_LIMITED', message, waitMs, told(0));
+      throw tooFast('RATE_LIMITED', message, taken.waitMs, told(0));
     }
     return {
       /** Gives back what was not used, and says what was. */
       settle(data: unknown) {
         const actual = Math.max(1, objectsIn(data, weight.schemaKeys) + weight.flat);
-        points.giveBack(key, requested - actual);
+        taken.giveBack(requested - actual);
         return told(actual);
       },
     };

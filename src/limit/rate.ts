@@ -17,12 +17,16 @@ import type { Pipeline } from '../platform/pipeline.ts';
 import { blockShare, localShare } from './rules.ts';
 
 export interface Bucket {
-  /** Null when the points are taken; otherwise in how many milliseconds there will be more. */
-  take(key: string, points: number): Promise<number | null>;
-  /** What was taken and not used; below zero, what was used and not taken. */
-  giveBack(key: string, points: number): void;
+  /** Takes the points, or says in how many milliseconds there will be more. */
+  take(key: string, points: number): Promise<Taken | { waitMs: number }>;
   /** Points left, as far as this process knows. */
   available(key: string): number;
+}
+
+interface Taken {
+  waitMs: null;
+  /** What was taken and not used; below zero, what was used and not taken. In another minute it is worth nothing. */
+  giveBack(points: number): void;
 }
 
 /** Where points are counted for all processes. */
@@ -102,17 +106,20 @@ export function openBucket({ name, perMinute, store, onFailure }: BucketOptions)
     async take(key, points) {
       let hand = handOf(key);
       while (hand.left < points) {
-        if (hand.isLast) return Math.max(0, hand.until - Date.now());
+        if (hand.isLast) return { waitMs: Math.max(0, hand.until - Date.now()) };
         await takeMore(key, hand, points - hand.left);
         hand = handOf(key);
       }
       hand.left -= points;
       // Fetched before it is missed, so that the next need not wait.
       if (hand.left < block / 2 && !hand.isLast) void takeMore(key, hand, block);
-      return null;
-    },
-    giveBack(key, points) {
-      handOf(key).left += points;
+      const taken = hand;
+      return {
+        waitMs: null,
+        giveBack(points) {
+          taken.left += points;
+        },
+      };
     },
     available(key) {
       const { left, beyond } = handOf(key);
