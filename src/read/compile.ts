@@ -382,7 +382,7 @@ export function compile(
     const selection = [...subFields(connection, nodes)];
     const keyOf = ({ cursorKeys, viewer }: Run) => cursorKeys(viewer.subject, listName);
     const after = field.keys.map(({ type, first }, i) =>
-      at.arg(type, (args, run) => afterOf(args.after, field.keys.length, keyOf(run))?.[i] ?? first),
+      at.arg(type, (args, run) => afterOf(args.after, field.keys.length, () => keyOf(run))?.[i] ?? first),
     );
     const size = at.arg('int', (args) => pageSize(args.first));
     // One row more than is shown tells whether there are more; nobody else needs it.
