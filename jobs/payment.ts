@@ -1,6 +1,7 @@
 /** Raises the payments that fall due, for all schedules there are, in batches that each stand on their own. */
 import type pg from 'pg';
 import { z } from 'zod';
+import { jobRan } from '../src/audit/store.ts';
 import { raiseDue } from '../src/payment/store.ts';
 import { type Database, transaction } from '../src/platform/database.ts';
 import { londonDay } from '../src/platform/day.ts';
@@ -61,6 +62,7 @@ export const paymentDueHandler =
   async (): Promise<{ instructions: number }> => {
     const startedAt = performance.now();
     const instructions = await raiseAllDue({ pool: database.pool, now, stopping });
+    await database.pool.query(jobRan(paymentDue.name, now()));
     log.info({ instructions, durationMs: Math.round(performance.now() - startedAt) }, 'payments raised');
     return { instructions };
   };

@@ -1,5 +1,6 @@
 /** A process that works off jobs. Any number may run; they need to know nothing of each other. */
 import type { Registry } from 'prom-client';
+import type { Anchor } from '../src/audit/anchor.ts';
 import { abandonedSources, findSources } from '../src/intake/run.ts';
 import type { Database } from '../src/platform/database.ts';
 import type { Files } from '../src/platform/file.ts';
@@ -10,10 +11,13 @@ import { paymentDue, paymentDueHandler, paymentDueSeconds } from './payment.ts';
 import { privacyAlert, privacyAlertHandler, privacyAlertSeconds } from './privacy-alert.ts';
 import { handleJob, openJobQueue } from './queue.ts';
 import { relayAll } from './relay.ts';
+import { sealAndAnchor } from './seal.ts';
 import { sync, syncHandler } from './sync.ts';
 
 /** How soon what a command announced is brought to whoever must act on it. */
 const relayMs = 250;
+/** How long an event of the audit stands unsealed at most, and a little. */
+const sealMs = 5_000;
 /** How soon the runs of a dead worker are taken up by another. */
 const takeUpMs = 3_000;
 /** How soon what was lost with the queue, or a new source, is scheduled. */
@@ -33,6 +37,7 @@ export async function startWorker({
   now = () => new Date(),
   connectors = allConnectors,
   registry,
+  anchor,
 }: {
   database: Pick<Database, 'url' | 'pool'>;
   /** Where evidence is kept. */
@@ -45,6 +50,8 @@ export async function startWorker({
   connectors?: Connectors;
   /** Where what the nightly job found is shown, if this process shows figures. */
   registry?: Registry | undefined;
+  /** Where each seal of the audit is told outside the database. */
+  anchor?: Anchor | undefined;
 }): Promise<Worker> {
   const { pool } = database;
   const stopping = new AbortController();
@@ -71,7 +78,10 @@ export async function startWorker({
     handleJob(sync, syncHandler({ database, connectors, log, now, stopping: stopping.signal })),
     handleJob(paymentDue, raising),
     handleJob(privacyAlert, privacyAlertHandler(alerting)),
-    handleJob(nightly, nightlyHandler({ pool, files, log, now, stopping: stopping.signal, registry })),
+    handleJob(
+      nightly,
+      nightlyHandler({ pool, files, log, now, stopping: stopping.signal, registry, anchor }),
+    ),
   ];
   const working = await queue.work(handlers, log);
   await takeUp(true);
@@ -80,6 +90,7 @@ export async function startWorker({
     every(relayMs, () => relayAll(pool, queue)),
     every(takeUpMs, () => takeUp(false)),
     every(scheduleMs, schedule),
+    every(sealMs, () => sealAndAnchor({ pool, log, now, anchor })),
   ];
 
   /** Again and again, but never twice at a time; a database or queue that is away comes back. */

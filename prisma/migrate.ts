@@ -25,7 +25,7 @@ const migrationLock = 7_261_863_314_902_115n;
  * transaction, so it may hold no `begin`, `commit` or `create index concurrently`; one that fails leaves nothing
  * behind and is tried again at the next start.
  *
- * @throws Fault SCHEMA_NEWER, SCHEMA_EDITED or MIGRATION_FAILED, whose messages are for the operator.
+ * @throws Fault SCHEMA_NEWER, ROLES_MISSING, SCHEMA_EDITED or MIGRATION_FAILED, whose messages are for the operator.
  */
 export async function migrate(
   databaseUrl: string,
@@ -37,6 +37,7 @@ export async function migrate(
   try {
     await lock.query('select pg_advisory_lock($1)', [migrationLock]);
     const list = await readMigrations(migrations);
+    await assertRoles(lock);
     await assertSchemaNotNewer(lock, list);
     const { engine, failure, close } = await openEngine(databaseUrl);
     try {
@@ -82,6 +83,24 @@ async function assertSchemaNotNewer(client: pg.Client, list: schemaEngine.Migrat
   throw new Fault(
     'SCHEMA_NEWER',
     `This database was last migrated by a newer Tandem (${names}). Start that version, or restore a backup from before it.`,
+  );
+}
+
+/** The hub takes two roles to work in: they must be this login's to take, or to make. */
+async function assertRoles(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ name: string; login: string }>(`
+    select name, current_user as login
+      from unnest('{tandem_worker, tandem_reader}'::text[]) as name
+      join pg_roles me on me.rolname = current_user
+      left join pg_roles r on r.rolname = name
+     where not me.rolsuper and not coalesce(pg_has_role(r.oid, 'member'), me.rolcreaterole)`);
+  if (rows.length === 0) return;
+  const names = rows.map(({ name }) => name).join(' and ');
+  throw new Fault(
+    'ROLES_MISSING',
+    `The database user ${rows[0]!.login} may neither take nor make ${names}. Let an administrator of the server run: ` +
+      'create role tandem_worker; create role tandem_reader; (where they are not there) ' +
+      `grant tandem_worker, tandem_reader to "${rows[0]!.login}";`,
   );
 }
 

@@ -1,4 +1,5 @@
 /** Puts a running hub together, part by part, and takes it down in the opposite order. */
+import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,9 +8,12 @@ import { createLocalJWKSet } from 'jose';
 import { startWorker } from '../jobs/worker.ts';
 import { migrate } from '../prisma/migrate.ts';
 import { loadOrganisations } from '../prisma/reference.ts';
+import { watchDocumentsOnly } from './access/client.ts';
 import { type Issuer, openSignIn, soleIssuer } from './access/sign-in.ts';
 import { readSignInFile } from './access/sign-in-file.ts';
 import { openTokens } from './access/token.ts';
+import { openAnchor } from './audit/anchor.ts';
+import { openCatalogue } from './catalogue.ts';
 import { loadPolicy } from './commissioner/load.ts';
 import { startDemo } from './demo/demo.ts';
 import { demoIssuerUrl, demoPublicKeys, openDemoKey } from './demo/issuer.ts';
@@ -18,6 +22,9 @@ import type { Place } from './demo/place.ts';
 import { addDemoSignIn } from './demo/sign-in.ts';
 import { askForSync } from './intake/request.ts';
 import { hasRealSources, putOrganisation, putSource } from './intake/source.ts';
+import { readTrusted } from './limit/document.ts';
+import type { LimitOptions } from './limit/limit.ts';
+import { usualLimits } from './limit/rules.ts';
 import { type Database, openDatabase } from './platform/database.ts';
 import { londonDay } from './platform/day.ts';
 import { freePort, startEmbeddedPostgres } from './platform/embedded.ts';
@@ -106,6 +113,8 @@ export async function boot(
           log,
           metrics,
           now,
+          limit: await limitOf(environment, database.pool),
+          cursorSecret: await cursorSecret(environment),
           tools: { prisma: database.prisma, pool: database.pool, files, stepUpMinutes },
           extend(app, audit) {
             tokens.addRoute(app, audit);
@@ -118,6 +127,7 @@ export async function boot(
       hubUrl = hub.url;
     }
     if (parts.worker) {
+      const anchor = await openAnchor({ ...environment.audit, dataDir });
       const worker = await startWorker({
         database,
         files,
@@ -126,6 +136,7 @@ export async function boot(
         log,
         now,
         registry: metrics.registry,
+        anchor,
       });
       opened.push(worker.close);
     }
@@ -134,6 +145,33 @@ export async function boot(
     await close();
     throw error;
   }
+}
+
+/** What callers may ask of this hub. @throws Fault DOCUMENTS_INVALID */
+async function limitOf(environment: Environment, pool: Database['pool']): Promise<LimitOptions> {
+  const { limit, redisUrl } = environment;
+  const { pointsPerMinute, trustedDocuments, documentsOnlyClients } = limit;
+  const registered = await watchDocumentsOnly(pool);
+  return {
+    limits: pointsPerMinute === undefined ? {} : { pointsPerMinute },
+    redisUrl,
+    introspection: limit.introspection ?? (isDemo(environment) ? 'on' : 'admin'),
+    documentsOnly: ({ client }) =>
+      client !== null && (documentsOnlyClients.includes(client) || registered(client)),
+    ...(trustedDocuments === undefined
+      ? {}
+      : { trusted: await readTrusted(trustedDocuments, openCatalogue().schema, usualLimits) }),
+  };
+}
+
+/** The one that was set, or that of the last start. */
+async function cursorSecret({ cursorKey, dataDir }: Environment): Promise<Buffer> {
+  if (cursorKey !== undefined) return Buffer.from(cursorKey);
+  const file = join(dataDir, 'cursor.key');
+  await mkdir(dataDir, { recursive: true });
+  // Of two that start at once the second finds the key of the first.
+  await writeFile(file, randomBytes(32).toString('base64'), { flag: 'wx', mode: 0o600 }).catch(() => {});
+  return Buffer.from(await readFile(file, 'utf8'), 'base64');
 }
 
 /** A folder that comes with the hub. */

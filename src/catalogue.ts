@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { makeExecutableSchema } from '@graphql-tools/schema';
 import { isScalarType } from 'graphql';
+import { accessLogViews } from './access-log/view.ts';
 import { budgetResolvers } from './budget/resolvers.ts';
 import { budgetViews } from './budget/view.ts';
 import { commissionerViews } from './commissioner/view.ts';
@@ -26,6 +27,7 @@ import { personViews } from './person/view.ts';
 import { planResolvers } from './plan/resolvers.ts';
 import { planViews } from './plan/view.ts';
 import { checkPolicy } from './read/check-policy.ts';
+import type { CursorKeys } from './read/cursor.ts';
 import { openExecutor } from './read/execute.ts';
 import { scalars } from './read/scalar.ts';
 import { joinViews, moneyView } from './read/view.ts';
@@ -49,6 +51,7 @@ export const typeDefs = readdirSync(folder)
 export const views = joinViews(
   { Money: moneyView },
   personViews,
+  accessLogViews,
   eligibilityViews,
   commissionerViews,
   planViews,
@@ -69,7 +72,8 @@ export const views = joinViews(
   intakeViews,
 );
 
-export function openCatalogue() {
+/** `keys` sign the cursors of lists; without them they are good for this process only. */
+export function openCatalogue(keys?: CursorKeys) {
   const schema = makeExecutableSchema({
     typeDefs,
     resolvers: [
@@ -95,7 +99,7 @@ export function openCatalogue() {
     if (isScalarType(type)) type.description = type.astNode?.description?.value ?? type.description;
   }
   checkPolicy(schema);
-  const executor = openExecutor({ schema, views });
+  const executor = openExecutor({ schema, views }, keys);
   for (const field of Object.values(schema.getQueryType()!.getFields()))
     field.resolve = executor.resolveQuery;
   return { schema, executor };

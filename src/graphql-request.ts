@@ -16,7 +16,11 @@ export const wantsStream = ({ headers }: IncomingMessage): boolean =>
 /** What Apollo looks at: the rest of a request's headers is nobody's business behind this line. */
 const read = ['content-type', 'accept', 'apollo-require-preflight', 'x-apollo-operation-name'] as const;
 
-/** @throws Fault BODY_TOO_LARGE or BAD_REQUEST */
+/** What may be sent back: nothing else is done for whoever takes neither. */
+const isAccepted = (accept: string | undefined): boolean =>
+  accept === undefined || /\*\/\*|\bapplication\/(\*|json|graphql-response\+json)/i.test(accept);
+
+/** @throws Fault NOT_ACCEPTABLE, BODY_TOO_LARGE or BAD_REQUEST */
 export async function readRequest(req: IncomingMessage, maxBytes: number): Promise<HTTPGraphQLRequest> {
   const headers = new HeaderMap();
   for (const name of read) {
@@ -24,6 +28,9 @@ export async function readRequest(req: IncomingMessage, maxBytes: number): Promi
     if (typeof value === 'string') headers.set(name, value);
   }
   const { method = 'GET', url = '' } = req;
+  if (!wantsStream(req) && !isAccepted(req.headers.accept)) {
+    throw new Fault('NOT_ACCEPTABLE', 'Accept application/graphql-response+json or application/json.');
+  }
   const isJson = /^application\/json\b/i.test(headers.get('content-type') ?? '');
   const text = method === 'POST' ? await bodyOf(req, maxBytes) : '';
   return { method, headers, search: url.slice(path.length), body: isJson && text !== '' ? parse(text) : {} };

@@ -1,7 +1,7 @@
 /** `npm run hub -- COMMAND`: what an operator does from the command line. */
 
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { backUp, type Manifest, restore } from '../prisma/backup.ts';
@@ -15,6 +15,9 @@ import {
   readPublicKeys,
 } from './access/client.ts';
 import { replaceHubKey } from './access/hub-key.ts';
+import { openAnchor } from './audit/anchor.ts';
+import { verifyAudit } from './audit/verify.ts';
+import { openCatalogue } from './catalogue.ts';
 import { loadPolicy } from './commissioner/load.ts';
 import { demoIssuerUrl, demoToken, readDemoKey } from './demo/issuer.ts';
 import { personas } from './demo/persona.ts';
@@ -22,6 +25,9 @@ import { makePlace } from './demo/place.ts';
 import { askForSync } from './intake/request.ts';
 import { putOrganisation, putSource } from './intake/source.ts';
 import { verifyLedger } from './ledger/verify.ts';
+import { manifestOf } from './limit/document.ts';
+import { usualLimits } from './limit/rules.ts';
+import { asRole } from './platform/database.ts';
 import { londonDay } from './platform/day.ts';
 import { startEmbeddedPostgres } from './platform/embedded.ts';
 import { type Environment, EnvironmentError, isDemo, readEnvironment } from './platform/environment.ts';
@@ -45,9 +51,11 @@ const help = () => `npm run hub -- COMMAND
   client disable ID              takes an application out; client add lets it in again
   client new-key                 a new key for the tokens of applications; restart the hub after it
   policy load FOLDER             takes up policy.csv, exclusion.csv and authorisation.csv of a commissioner
+  audit verify [--anchor FILE]   looks whether the audit is as it was sealed, and names the first row that is not
   ledger verify                  recomputes every balance, and names the first row that does not fit
   backup FOLDER                  writes all that the database holds into a new folder, while the hub goes on
   restore FOLDER                 puts a backup into a database that holds nothing, and verifies its ledger
+  documents FOLDER               writes FOLDER/documents.json: the trusted documents, one for each .graphql file
   migrate                        brings the database up to this version
   migrate new NAME               writes the SQL of a change of prisma/schema.prisma as a new migration`;
 
@@ -81,6 +89,22 @@ const commands: Record<string, Run> = {
             : `Wrote ${file}: read it.`,
         );
       } else throw usage('Say: migrate, or migrate new NAME.');
+    });
+  },
+
+  audit: async ([word], { anchor: file }, environment) => {
+    if (word !== 'verify') throw usage('Say: audit verify, or audit verify --anchor FILE');
+    const settings = { ...environment.audit, dataDir: environment.dataDir };
+    const anchor = await openAnchor({ ...settings, file: file ?? settings.file });
+    await withPool(environment, async (pool) => {
+      const { seals, events, anchors, fault } = await verifyAudit(pool, anchor.read());
+      const held = `${events} events in ${seals} seals, ${anchors} of them anchored`;
+      say(`${held}: ${fault ?? 'everything is as it was sealed'}`);
+      if (anchors === 0n && seals > 0n)
+        say(
+          'No anchor was found, so nobody can tell whether later seals are gone: name its file by --anchor.',
+        );
+      if (fault !== null || (anchors === 0n && seals > 0n)) process.exitCode = 1;
     });
   },
 
@@ -193,6 +217,14 @@ const commands: Record<string, Run> = {
     });
   },
 
+  documents: async ([folder]) => {
+    if (!folder) throw usage('Say: documents FOLDER');
+    const manifest = await manifestOf(folder, openCatalogue().schema, usualLimits);
+    const file = join(folder, 'documents.json');
+    await writeFile(file, `${JSON.stringify(manifest, null, 2)}\n`);
+    say(`Wrote ${Object.keys(manifest).length} documents to ${file}: set TRUSTED_DOCUMENTS to it.`);
+  },
+
   policy: async ([word, folder], _options, environment) => {
     if (word !== 'load' || !folder) throw usage('Say: policy load FOLDER');
     await withPool(environment, async (pool) => {
@@ -235,7 +267,7 @@ const withPool = (environment: Environment, work: OnPool): Promise<void> =>
   withDatabase(environment, (url) => onPool(url, work));
 
 async function onPool(connectionString: string, work: OnPool): Promise<void> {
-  const pool = new pg.Pool({ connectionString, max: 2 });
+  const pool = new pg.Pool({ connectionString, max: 2, options: asRole('tandem_worker') });
   try {
     await work(pool);
   } finally {
@@ -248,7 +280,7 @@ try {
     allowPositionals: true,
     options: {
       ...Object.fromEntries(
-        ['kind', 'organisation', 'url', 'name', 'every', 'role', 'key'].map((option) => [
+        ['kind', 'organisation', 'url', 'name', 'every', 'role', 'key', 'anchor'].map((option) => [
           option,
           { type: 'string' as const },
         ]),

@@ -7,17 +7,22 @@ import { ApolloServerPluginCacheControlDisabled } from '@apollo/server/plugin/di
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import { type GraphQLSchema, OperationTypeNode } from 'graphql';
 import type { SignIn } from './access/sign-in.ts';
-import { type Audit, openAudit } from './audit/store.ts';
+import { addAuditExport } from './access-log/export.ts';
+import { type Audit, correlationIdOf, openAudit } from './audit/store.ts';
 import { openCatalogue } from './catalogue.ts';
 import { showUntoldAccesses } from './confidentiality/alert.ts';
 import { addEvidenceRoutes } from './evidence/route.ts';
 import { isGraphql, readRequest, wantsStream } from './graphql-request.ts';
+import { type Limit, type LimitOptions, openLimit, withoutSuggestion } from './limit/limit.ts';
+import { maxBodyBytes } from './limit/rules.ts';
 import { type LiveLimits, openLive } from './live/live.ts';
 import type { Database } from './platform/database.ts';
 import { londonDay } from './platform/day.ts';
+import { type Deadline, inTime, startDeadline } from './platform/deadline.ts';
 import { Fault } from './platform/fault.ts';
 import type { Log } from './platform/log.ts';
 import type { Metrics } from './platform/metric.ts';
+import { cursorKeys } from './read/cursor.ts';
 import { asGraphQLError, errorFor, isUnexpected } from './read/error.ts';
 import { type Executor, JsonText, type ReadContext } from './read/execute.ts';
 import { safeLiterals } from './read/text.ts';
@@ -36,6 +41,10 @@ export interface HubOptions {
   extend?: (app: Express, audit: Audit) => void;
   /** Of live changes, where the usual ones do not do. */
   live?: Partial<LiveLimits>;
+  /** What callers may ask, where the usual limits do not do. */
+  limit?: LimitOptions;
+  /** Signs the cursors of lists; processes that share a load share it. One for this process where there is none. */
+  cursorSecret?: Buffer | undefined;
 }
 
 export interface Hub {
@@ -45,20 +54,16 @@ export interface Hub {
   close(): Promise<void>;
 }
 
-/** Nothing that a client needs to send is larger; files have a way of their own. */
-const maxBodyBytes = 256 * 1024;
-/** An operation of more tokens is refused before it is looked at. */
-const maxTokens = 5_000;
-
 export async function startHub(
   options: HubOptions,
   { host, port }: { host: string; port: number },
 ): Promise<Hub> {
   const { database, signIn, log, metrics, now, tools } = options;
-  const { schema, executor } = openCatalogue();
+  const { schema, executor } = openCatalogue(cursorKeys(options.cursorSecret));
   const audit = openAudit(database.recorder);
-  const apollo = await startApollo(schema, executor, log);
-  const live = openLive({ ...options, audit, schema, executor, maxTokens, limits: options.live });
+  const limit = openLimit({ ...options.limit, schema, recorder: database.recorder, log, metrics });
+  const apollo = await startApollo(schema, executor, limit, log);
+  const live = openLive({ ...options, audit, schema, executor, limit, limits: options.live });
   showRelayLag(metrics.registry, database.pool);
   showUntoldAccesses(metrics.registry, database.pool);
   let closing = false;
@@ -70,20 +75,31 @@ export async function startHub(
 
   /** The hot path: node's own HTTP, for a request through Express takes a third longer. */
   async function graphql(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const deadline = startDeadline(limit.limits.deadlineMs);
+    res.once('close', deadline.pass);
+    await inTime(answer(req, res, deadline), deadline).finally(deadline.close);
+  }
+
+  async function answer(req: IncomingMessage, res: ServerResponse, deadline: Deadline): Promise<void> {
     const viewer = await signIn.viewerFrom(req.headers.authorization);
+    const request = await readRequest(req, maxBodyBytes);
+    request.body = limit.documentOf(request, viewer);
     const context = {
       viewer,
       requestId: requestIdOf(res),
+      correlationId: correlationIdOf(req.headers),
       now,
       today: londonDay(now()),
       reader: database.reader,
       audit,
       tools,
+      deadline,
     };
     const { headers, status, body } = await apollo.executeHTTPGraphQLRequest({
-      httpGraphQLRequest: await readRequest(req, maxBodyBytes),
+      httpGraphQLRequest: request,
       context: async () => executor.withLoader(context),
     });
+    if (deadline.isOver()) return;
     for (const [name, value] of headers) res.setHeader(name, value);
     res.statusCode = status ?? 200;
     // Nothing is deferred or streamed in parts, so an answer is always whole.
@@ -114,6 +130,7 @@ export async function startHub(
   );
   addEvidenceRoutes(app, { pool: database.pool, files: tools.files, signIn, audit, now });
   addExportRoutes(app, { pool: database.pool, signIn, audit, now });
+  addAuditExport(app, { pool: database.pool, signIn, audit, now });
   options.extend?.(app, audit);
 
   app.use((_req, res) => refuse(res, 404, new Fault('NOT_FOUND', 'There is nothing at this address.')));
@@ -129,7 +146,7 @@ export async function startHub(
     res.setHeader('x-request-id', randomUUID());
     if (!isGraphql(req)) return void app(req, res);
     const answered = wantsStream(req)
-      ? live.serve(req, res, async () => (await readRequest(req, maxBodyBytes)).body)
+      ? live.serve(req, res, async (viewer) => limit.documentOf(await readRequest(req, maxBodyBytes), viewer))
       : graphql(req, res);
     answered.catch((error: unknown) => fail(error, res));
   });
@@ -145,6 +162,7 @@ export async function startHub(
       closing = true;
       await live.close();
       await apollo.stop();
+      limit.close();
       server.closeIdleConnections();
       await new Promise((resolve) => server.close(resolve));
     },
@@ -152,15 +170,20 @@ export async function startHub(
 }
 
 /** Apollo parses, validates and speaks HTTP; the read compiler executes. */
-async function startApollo(schema: GraphQLSchema, executor: Executor, log: Log) {
+async function startApollo(schema: GraphQLSchema, executor: Executor, limit: Limit, log: Log) {
   const gateway: ApolloServerOptionsWithGateway<ReadContext>['gateway'] = {
     load: async () => ({
       executor: async ({ document, request, operation, operationName, context }) => {
         if (operation?.operation === OperationTypeNode.SUBSCRIPTION) return { errors: [notAStream()] };
-        return executor.run(
-          { document, operation, operationName: operationName ?? null, variables: request.variables ?? {} },
-          context as ReadContext,
-        );
+        const asked = {
+          document,
+          operation,
+          operationName: operationName ?? null,
+          variables: request.variables ?? {},
+        };
+        const execute = () => executor.run(asked, context as ReadContext);
+        if (operation === undefined) return execute();
+        return limit.guard.run({ ...asked, operation }, context as ReadContext, execute);
       },
     }),
     onSchemaLoadOrUpdate: (tell) => {
@@ -171,7 +194,7 @@ async function startApollo(schema: GraphQLSchema, executor: Executor, log: Log) 
   };
   const apollo = new ApolloServer<ReadContext>({
     gateway,
-    parseOptions: { maxTokens },
+    parseOptions: { maxTokens: limit.limits.maxTokens },
     validationRules: [safeLiterals],
     introspection: true,
     includeStacktraceInErrorResponses: false,
@@ -183,7 +206,7 @@ async function startApollo(schema: GraphQLSchema, executor: Executor, log: Log) 
       data instanceof JsonText
         ? `{"data":${data.text}${Object.values(rest).some((part) => part !== undefined) ? `,${JSON.stringify(rest).slice(1)}` : '}'}`
         : JSON.stringify({ ...rest, data }),
-    plugins: [ApolloServerPluginCacheControlDisabled(), tellRequest(log)],
+    plugins: [ApolloServerPluginCacheControlDisabled(), tellRequest(log, limit)],
     logger: {
       debug() {},
       info() {},
@@ -204,9 +227,9 @@ const notAStream = () =>
   );
 
 /** Every error in an answer carries the request's id; one that nobody expected is logged under it. */
-function tellRequest(log: Log): ApolloServerPlugin<ReadContext> {
+function tellRequest(log: Log, { mayIntrospect }: Limit): ApolloServerPlugin<ReadContext> {
   return {
-    async requestDidStart({ contextValue: { requestId } }) {
+    async requestDidStart({ contextValue: { requestId, viewer } }) {
       return {
         async didEncounterErrors({ errors }) {
           for (const error of errors) {
@@ -218,6 +241,7 @@ function tellRequest(log: Log): ApolloServerPlugin<ReadContext> {
           if (response.body.kind !== 'single' || response.body.singleResult.errors === undefined) return;
           for (const error of response.body.singleResult.errors) {
             Object.assign((error as { extensions: object }).extensions, { requestId });
+            if (!mayIntrospect(viewer)) Object.assign(error, { message: withoutSuggestion(error.message) });
           }
         },
       };
@@ -248,6 +272,7 @@ const explorerHeaders: RequestHandler = (_req, res, next) => {
 
 const statusOf: Record<string, number> = {
   UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
   NOT_FOUND: 404,
   PERSON_NOT_FOUND: 404,
   METHOD_NOT_ALLOWED: 405,
@@ -260,6 +285,13 @@ const statusOf: Record<string, number> = {
   UNAVAILABLE: 503,
   BUSY: 503,
   DEADLINE: 503,
+  DOCUMENTS_ONLY: 403,
+  DOCUMENT_NOT_KNOWN: 400,
+  DOCUMENT_TOO_LARGE: 400,
+  NAME_RESERVED: 400,
+  GRAPHQL_VALIDATION_FAILED: 400,
+  GET_FOR_SCHEMA_ONLY: 405,
+  NOT_ACCEPTABLE: 406,
   UPLOAD_NOT_VALID: 403,
   UPLOAD_USED: 409,
   UPLOAD_EXPIRED: 410,

@@ -69,7 +69,7 @@ describe('a command', () => {
     expect(errors![0]!.extensions).toMatchObject({ code: 'FORBIDDEN', retryable: false });
     const { rows } = await kit.database.pool.query('select * from audit_event order by id desc limit 1');
     expect(rows[0]).toMatchObject({
-      action: 'CHANGE',
+      action: 'DENY',
       object: 'requestSync',
       outcome: 'REFUSED',
       role: 'PROVIDER',

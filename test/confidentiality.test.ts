@@ -73,6 +73,7 @@ describe('by role', () => {
       ]),
     );
     expect(person.withheld.map(({ part }: never) => part).sort()).toEqual([
+      'ACCESS_LOG',
       'BANK',
       'CARE',
       'CONFIDENTIALITY',

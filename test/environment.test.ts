@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { EnvironmentError, isDemo, readEnvironment } from '../src/platform/environment.ts';
 
@@ -10,6 +11,12 @@ function problemsOf(env: Record<string, string>): string {
   }
   throw new Error('These variables were accepted');
 }
+
+const keyOf = (type: 'ed25519' | 'x25519') =>
+  generateKeyPairSync(type as 'ed25519')
+    .privateKey.export({ format: 'der', type: 'pkcs8' })
+    .toString('base64');
+const auditKey = keyOf('ed25519');
 
 describe('the environment', () => {
   test('needs nothing to be set', () => {
@@ -26,7 +33,9 @@ describe('the environment', () => {
       privacyAlertUrl: undefined,
       logLevel: 'info',
       dataDir: './.data',
+      limit: { documentsOnlyClients: [] },
       evidence: { folder: '.data/evidence' },
+      audit: { file: '.data/audit-anchor.jsonl', key: undefined },
     });
   });
 
@@ -50,6 +59,13 @@ describe('the environment', () => {
       PRIVACY_ALERT_URL: 'https://alerts.example/hook?key=1',
       LOG_LEVEL: 'debug',
       DATA_DIR: '/var/lib/tandem',
+      AUDIT_ANCHOR_FILE: '/mnt/elsewhere/anchor.jsonl',
+      AUDIT_KEY: auditKey,
+      RATE_LIMIT_POINTS_PER_MINUTE: '5000',
+      INTROSPECTION: 'off',
+      TRUSTED_DOCUMENTS: '/etc/tandem/documents.json',
+      DOCUMENTS_ONLY_CLIENTS: 'portal,app',
+      CURSOR_KEY: 'k'.repeat(32),
       EVIDENCE_SECRET: 'x'.repeat(32),
       CLAMD_URL: 'tcp://clamav:3310',
       EVIDENCE_S3_ENDPOINT: 'http://minio:9000',
@@ -72,6 +88,14 @@ describe('the environment', () => {
       privacyAlertUrl: 'https://alerts.example/hook?key=1',
       logLevel: 'debug',
       dataDir: '/var/lib/tandem',
+      audit: { file: '/mnt/elsewhere/anchor.jsonl', key: auditKey },
+      limit: {
+        pointsPerMinute: 5_000,
+        introspection: 'off',
+        trustedDocuments: '/etc/tandem/documents.json',
+        documentsOnlyClients: ['portal', 'app'],
+      },
+      cursorKey: 'k'.repeat(32),
       evidence: {
         folder: '/var/lib/tandem/evidence',
         secret: 'x'.repeat(32),
@@ -122,6 +146,8 @@ describe('the environment', () => {
     ['DATA_DIR', 'file:///var/lib/tandem'],
     ['DATABASE_URL', 'postgresql://host:notaport/db'],
     ['EVIDENCE_SECRET', 'hunter2'],
+    ['AUDIT_KEY', 'hunter2'],
+    ['AUDIT_KEY', keyOf('x25519')],
     ['CLAMD_URL', 'http://clamav:3310'],
     ['CLAMD_URL', 'tcp://clamav'],
     ['CLAMD_URL', 'clamav:3310'],

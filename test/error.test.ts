@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { makeDemoDatabase } from './setup/database.ts';
+import { asOwner, makeDemoDatabase } from './setup/database.ts';
 import { noon } from './setup/demo.ts';
 import { admin, coordinator, startTestHub, type TestHub } from './setup/hub.ts';
 
@@ -185,13 +185,12 @@ describe('text that cannot be kept, or reads other than it is', () => {
 
 describe('what nobody expected', () => {
   test('PostgreSQL’s own words stay inside, and the log has the request', async () => {
-    const { pool } = kit.database;
-    await pool.query(`alter table difference rename to "${name} ${canary}"`);
+    await asOwner(kit.database.url, `alter table difference rename to "${name} ${canary}"`);
     // A plan that is cached knows the table whatever it is called, so the statement must be a new one.
     const { status, body, headers } = await send({
       query: '{ caseload(first: 1) { nodes { d: differences { id } } } }',
     });
-    await pool.query(`alter table "${name} ${canary}" rename to difference`);
+    await asOwner(kit.database.url, `alter table "${name} ${canary}" rename to difference`);
     expect(status).toBe(500);
     expect(body.errors).toEqual([
       {
@@ -209,8 +208,11 @@ describe('what nobody expected', () => {
 
   test('an error that quotes a row, raised in a command through Prisma', async () => {
     const { pool } = kit.database;
-    await pool.query(`create function canary() returns trigger language plpgsql as $$ begin raise exception 'for ${name} ${canary}'; end $$;
-      create trigger canary before insert on outbox for each row execute function canary()`);
+    await asOwner(
+      kit.database.url,
+      `create function canary() returns trigger language plpgsql as $$ begin raise exception 'for ${name} ${canary}'; end $$;
+      create trigger canary before insert on outbox for each row execute function canary()`,
+    );
     const authorization = `Bearer ${await kit.issuer.token(admin)}`;
     const { body } = await send(
       {
@@ -218,19 +220,19 @@ describe('what nobody expected', () => {
       },
       { authorization },
     );
-    await pool.query('drop trigger canary on outbox');
+    await asOwner(kit.database.url, 'drop trigger canary on outbox');
     expect(body.errors[0].extensions.code).toBe('INTERNAL_SERVER_ERROR');
     const { rows } = await pool.query('select count(*)::int as n from command_receipt');
     expect(rows[0].n).toBe(0);
   });
 
   test('an audit that cannot be kept', async () => {
-    const { pool } = kit.database;
-    await pool.query(
+    await asOwner(
+      kit.database.url,
       'create trigger canary before insert on audit_event for each row execute function canary()',
     );
     const { body } = await send({ query: '{ caseload(first: 1) { nodes { id } } }' });
-    await pool.query('drop trigger canary on audit_event');
+    await asOwner(kit.database.url, 'drop trigger canary on audit_event');
     expect(body.errors[0].extensions).toMatchObject({ code: 'AUDIT_UNAVAILABLE', retryable: true });
     expect(body.data ?? null).toBeNull();
   });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { makeDemoDatabase } from './setup/database.ts';
+import { asOwner, makeDemoDatabase } from './setup/database.ts';
 import { noon } from './setup/demo.ts';
 import { docx, exe, heic, jpeg, pdf, png, xlsx, zip } from './setup/document.ts';
 import { carolForIris, daniel, evidenceKit, iris } from './setup/evidence.ts';
@@ -327,11 +327,14 @@ describe('a file', () => {
 
 describe('a database that fails', () => {
   const failing = async (table: string, when: string, work: () => Promise<void>) => {
-    const { pool } = kit.database;
-    await pool.query(`create function fail_now() returns trigger language plpgsql as $$ begin
+    const { url } = kit.database;
+    await asOwner(
+      url,
+      `create function fail_now() returns trigger language plpgsql as $$ begin
       raise exception 'Holloway % was refused', new.id; end $$;
-      create trigger fail_now before insert on ${table} for each row when (${when}) execute function fail_now()`);
-    await work().finally(() => pool.query('drop function fail_now cascade'));
+      create trigger fail_now before insert on ${table} for each row when (${when}) execute function fail_now()`,
+    );
+    await work().finally(() => asOwner(url, 'drop function fail_now cascade'));
   };
 
   test.each([

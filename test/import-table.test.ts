@@ -10,6 +10,7 @@ const top = fileURLToPath(new URL('..', import.meta.url));
 const domains = [
   'person',
   'confidentiality',
+  'access-log',
   'eligibility',
   'commissioner',
   'plan',
@@ -25,7 +26,7 @@ const domains = [
   'ask-once',
 ];
 const below = ['platform', 'access', 'audit', 'write', 'read'];
-const rooms = [...below, ...domains, 'intake', 'return', 'live', 'demo', 'portal', 'explorer'];
+const rooms = [...below, 'limit', ...domains, 'intake', 'return', 'live', 'demo', 'portal', 'explorer'];
 
 /** What each room may import besides itself and `src/generated`: the table of the architecture, as data. */
 const mayImport: Record<string, string[]> = {
@@ -34,10 +35,12 @@ const mayImport: Record<string, string[]> = {
   audit: ['platform', 'access'],
   write: ['platform', 'access', 'audit'],
   read: ['platform', 'access', 'audit', 'write'],
+  // What may be asked, and how often: it stands before the reader.
+  limit: below,
   ...Object.fromEntries(domains.map((domain, index) => [domain, [...below, ...domains.slice(0, index)]])),
   intake: [...below, ...domains],
   return: [...below, ...domains],
-  live: [...below, ...domains],
+  live: [...below, 'limit', ...domains],
   demo: ['platform'],
   // Pages ask the API with the visitor's own rights.
   portal: ['platform', 'access'],

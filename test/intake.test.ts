@@ -6,7 +6,7 @@ import { mergePeople, unmergePeople } from '../src/person/merge.ts';
 import { fold } from '../src/person/rules.ts';
 import { type Database, openDatabase } from '../src/platform/database.ts';
 import { contentOf, rowsOf } from './setup/content.ts';
-import { makeDatabase } from './setup/database.ts';
+import { asOwner, makeDatabase } from './setup/database.ts';
 
 let made: Awaited<ReturnType<typeof makeDatabase>>;
 let database: Database;
@@ -26,9 +26,12 @@ const query = async <T>(text: string, values: unknown[] = []) =>
 
 beforeEach(async () => {
   // What may never be deleted goes with its whole table.
-  await query(`alter table ledger_transfer disable trigger user; alter table audit_event disable trigger user;
+  await asOwner(
+    database.url,
+    `alter table ledger_transfer disable trigger user; alter table audit_event disable trigger user;
     truncate person, source_system, organisation, outbox, audit_event cascade;
-    alter table ledger_transfer enable trigger user; alter table audit_event enable trigger user`);
+    alter table ledger_transfer enable trigger user; alter table audit_event enable trigger user`,
+  );
   await query(`insert into organisation (kind, name, ods_code)
     values ('ICB', 'Board', 'QWN'), ('COUNCIL', 'Council', '999'), ('PROVIDER', 'Charity', 'D9H01')`);
   const add = async (code: string, kind: string, side: string, organisation: string) => {
@@ -282,7 +285,7 @@ describe('a page', () => {
     expect(await query('select action, object, outcome, subject, role, person_ids from audit_event')).toEqual(
       [
         {
-          action: 'SYNC',
+          action: 'JOB',
           object: 'nhs/feed',
           outcome: 'DONE',
           subject: 'system',
@@ -424,8 +427,11 @@ describe('a page', () => {
     };
     const whole = await pick();
     const parts = everything('p1');
-    await query(`alter table ledger_transfer disable trigger user; truncate person, source_row cascade;
-      alter table ledger_transfer enable trigger user`);
+    await asOwner(
+      database.url,
+      `alter table ledger_transfer disable trigger user; truncate person, source_row cascade;
+      alter table ledger_transfer enable trigger user`,
+    );
     for (const part of parts) await send('nhs', part);
     expect(await pick()).toEqual(whole);
   });

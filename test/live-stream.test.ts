@@ -2,6 +2,7 @@ import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { founding, makePlace } from '../src/demo/place.ts';
 import { uuidOf } from '../src/platform/id.ts';
+import { asOwner } from './setup/database.ts';
 import { noon, today } from './setup/demo.ts';
 import { coordinator, type TestHub } from './setup/hub.ts';
 import { all, bare, personOf, take, twoHubs } from './setup/stream.ts';
@@ -62,14 +63,14 @@ describe('a stream ends', () => {
     const stream = await hubs.open(hubs.here, all);
     await hubs.announce('plan.changed', [people[0]!]);
     const { id: after } = (await stream.next())!;
-    await hubs.here.database.pool.query('alter table audit_event rename to audit_event_away');
+    await asOwner(hubs.here.database.url, 'alter table audit_event rename to audit_event_away');
     try {
       await hubs.announce('plan.changed', [people[1]!]);
       const last = (await stream.next())!;
       expect(last).toMatchObject({ id: null, errors: [{ extensions: { code: 'AUDIT_UNAVAILABLE' } }] });
       expect(JSON.stringify(last)).not.toContain(people[1]!.replaceAll('-', ''));
     } finally {
-      await hubs.here.database.pool.query('alter table audit_event_away rename to audit_event');
+      await asOwner(hubs.here.database.url, 'alter table audit_event_away rename to audit_event');
     }
     const again = await hubs.open(hubs.here, all, { variables: { after } });
     expect(personOf(await again.next())).toBe(people[1]);

@@ -14,7 +14,7 @@ import { putOrganisation, putSource } from '../src/intake/source.ts';
 import { type Database, openDatabase } from '../src/platform/database.ts';
 import { openLog } from '../src/platform/log.ts';
 import { keptLog } from './setup/byproduct.ts';
-import { makeDatabase } from './setup/database.ts';
+import { asOwner, makeDatabase } from './setup/database.ts';
 import { startRedis } from './setup/redis-server.ts';
 import { until } from './setup/until.ts';
 
@@ -148,9 +148,8 @@ describe('the sync of a source', () => {
     (await database.pool.query('select status, error_code from sync_run order by started_at')).rows;
 
   beforeEach(async () => {
-    await database.pool.query(
-      'delete from sync_cursor; delete from sync_run; delete from source_system; drop schema if exists bullmq cascade',
-    );
+    await database.pool.query('delete from sync_cursor; delete from sync_run; delete from source_system');
+    await asOwner(database.url, 'drop schema if exists bullmq cascade');
     await empty();
     await putOrganisation(database.pool, { kind: 'ICB', code: 'QWN', name: 'Board' });
     sourceId = await putSource(database.pool, {

@@ -1,7 +1,7 @@
 import type { JWTPayload } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { founding, makePlace } from '../src/demo/place.ts';
-import { makeDemoDatabase } from './setup/database.ts';
+import { asOwner, makeDemoDatabase } from './setup/database.ts';
 import { noon, today } from './setup/demo.ts';
 import { admin, coordinator, provider, socialWorker, startTestHub, type TestHub } from './setup/hub.ts';
 
@@ -418,10 +418,10 @@ describe('every read is accounted for', () => {
   });
 
   test('a read that cannot be recorded is not answered', async () => {
-    const { pool } = kit.database;
-    await pool.query('alter table audit_event rename to audit_event_away');
+    const { url } = kit.database;
+    await asOwner(url, 'alter table audit_event rename to audit_event_away');
     const answer = await kit.ask(byNumber, { nhsNumber: iris.nhsNumber });
-    await pool.query('alter table audit_event_away rename to audit_event');
+    await asOwner(url, 'alter table audit_event_away rename to audit_event');
     expect(answer.data).toBeUndefined();
     expect(answer.errors![0]!.extensions).toMatchObject({ code: 'AUDIT_UNAVAILABLE', retryable: true });
     expect((await kit.ask(byNumber, { nhsNumber: iris.nhsNumber })).data.person.familyName).toBe(
@@ -435,7 +435,8 @@ describe('every read is accounted for', () => {
       'delete from audit_event',
       'truncate audit_event',
     ]) {
-      await expect(kit.database.pool.query(attack)).rejects.toThrow('append-only');
+      await expect(asOwner(kit.database.url, attack)).rejects.toThrow('append-only');
+      await expect(kit.database.pool.query(attack)).rejects.toThrow('permission denied');
     }
   });
 });

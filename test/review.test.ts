@@ -4,7 +4,7 @@ import { founding, makePlace } from '../src/demo/place.ts';
 import { addDays, addMonths, weekday } from '../src/platform/day.ts';
 import { reviewFacts } from '../src/review/facts.ts';
 import { dayWords } from '../src/review/interval.ts';
-import { makeDemoDatabase } from './setup/database.ts';
+import { asOwner, makeDemoDatabase } from './setup/database.ts';
 import { today as placeDay } from './setup/demo.ts';
 import { coordinator, provider, socialWorker, startTestHub, type TestHub } from './setup/hub.ts';
 
@@ -214,7 +214,8 @@ describe('a review', () => {
     );
     const waiting = `select count(*)::int as n from pg_stat_activity
       where datname = current_database() and wait_event_type = 'Lock'`;
-    while ((await pool.query(waiting)).rows[0].n < 4) await new Promise((done) => setTimeout(done, 10));
+    while ((await asOwner(kit.database.url, waiting)).rows[0].n < 4)
+      await new Promise((done) => setTimeout(done, 10));
     await holder.query('commit');
     holder.release();
     const answers = await asked;

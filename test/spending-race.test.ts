@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { lockBudget, post } from '../src/ledger/post.ts';
-import { makeDemoDatabase } from './setup/database.ts';
+import { asOwner, makeDemoDatabase } from './setup/database.ts';
 import { noon } from './setup/demo.ts';
 import { coordinator, startTestHub, type TestHub } from './setup/hub.ts';
 import { finance, herself, key, makeBudget, type OwnBudget, payIn, pounds, send } from './setup/spending.ts';
@@ -120,7 +120,8 @@ test('who waits for the lock sees what was spent before', async () => {
     });
     // The command is in PostgreSQL, and waits.
     for (let blocked = 0; blocked === 0; ) {
-      const { rows } = await kit.database.pool.query(
+      const { rows } = await asOwner(
+        kit.database.url,
         `select count(*)::int as n from pg_stat_activity
           where datname = current_database() and wait_event_type = 'Lock' and query like '%from budget where id = %'`,
       );

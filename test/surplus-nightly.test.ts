@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nextNight, nightlyHandler } from '../jobs/nightly.ts';
 import { post } from '../src/ledger/post.ts';
 import { openLog } from '../src/platform/log.ts';
-import { makeDemoDatabase } from './setup/database.ts';
+import { asOwner, makeDemoDatabase } from './setup/database.ts';
 import { noon, today } from './setup/demo.ts';
 import { iris } from './setup/evidence.ts';
 import { coordinator, startTestHub, type TestHub } from './setup/hub.ts';
@@ -150,9 +150,12 @@ describe('the night', () => {
     const { rows: broken } = await pool.query(
       `select id from ledger_account where kind = 'HELD' order by id limit 1`,
     );
-    await pool.query('alter table ledger_account disable trigger user');
-    await pool.query('update ledger_account set in_pence = in_pence + 1 where id = $1', [broken[0].id]);
-    await pool.query('alter table ledger_account enable trigger user');
+    await asOwner(
+      kit.database.url,
+      `alter table ledger_account disable trigger user;
+       update ledger_account set in_pence = in_pence + 1 where id = '${broken[0].id}';
+       alter table ledger_account enable trigger user`,
+    );
     lines.length = 0;
     expect((await night()).outcome).toBe('DONE');
     expect(await verified()).toBe(0);

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startDemo } from '../src/demo/demo.ts';
 import { putOrganisation, putSource } from '../src/intake/source.ts';
 import { contentOf } from './setup/content.ts';
-import { makeDatabase } from './setup/database.ts';
+import { asOwner, makeDatabase } from './setup/database.ts';
 import { type Demo, noon, today } from './setup/demo.ts';
 import { startRedis } from './setup/redis-server.ts';
 
@@ -77,8 +77,8 @@ async function until(
  * What killed workers were at comes back in the queue after a while. If its run is over by then, the source is looked at
  * once more: never wrong, but one run more than there is without a kill.
  */
-async function emptyQueue(pool: pg.Pool, redisUrl: string | undefined): Promise<void> {
-  await pool.query('drop schema if exists bullmq cascade');
+async function emptyQueue(databaseUrl: string, redisUrl: string | undefined): Promise<void> {
+  await asOwner(databaseUrl, 'drop schema if exists bullmq cascade');
   if (redisUrl === undefined) return;
   const client = new Redis(redisUrl);
   await client.flushall();
@@ -117,7 +117,7 @@ async function syncedWith(
       worker.kill('SIGTERM');
       expect(await gone).toEqual([0, null]);
       worker = undefined;
-      await emptyQueue(pool, redisUrl);
+      await emptyQueue(made.url, redisUrl);
     }
     const { received, runs } = await until(pool, () => true);
     return { content: await contentOf(pool), received, runs, interrupted };

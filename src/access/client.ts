@@ -94,3 +94,21 @@ async function keysIn(text: string): Promise<JWK[]> {
 
 const noKeys = () =>
   new Fault('USAGE', 'The key is an RSA public key of 2048 bits or more, as PEM, JWK or JWKS.');
+
+/** How long another process may not have heard yet what an operator changed. */
+const lookAgainMs = 30_000;
+
+/** Tells of an application whether it may send nothing but documents that are known: asked of memory, kept up to date. */
+export async function watchDocumentsOnly(pool: Pool): Promise<(id: string) => boolean> {
+  let known = new Set<string>();
+  const look = async () => {
+    const { rows } = await pool.query<{ id: string }>(
+      'select id from client_application where documents_only',
+    );
+    known = new Set(rows.map(({ id }) => id));
+  };
+  await look();
+  // What was known holds while the database does not answer.
+  setInterval(() => void look().catch(() => {}), lookAgainMs).unref();
+  return (id) => known.has(id);
+}

@@ -200,5 +200,5 @@ export const mayCommand = (role: ViewerRole, command: CommandName): boolean =>
 export const authoritiesOver = (personId: string, p: PolicyParameters): string =>
   `select s.role::text from role_on_record s where s.person_id = ${personId} and ${representing('ANY', p)}`;
 
-/** Emergencies without the person. */
-export const maySeeNotices = (role: ViewerRole): boolean => mayEver(role, 'OVERSIGHT');
+/** The audit of everything, and emergencies, which name people by id or not at all. */
+export const maySeeOversight = (role: ViewerRole): boolean => mayEver(role, 'OVERSIGHT');

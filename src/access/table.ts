@@ -115,8 +115,14 @@ export const parts = {
     authority: 'ANY',
     choice: null,
   },
+  ACCESS_LOG: {
+    says: 'Who looked at the record or changed it, and why.',
+    kinds: family,
+    authority: 'CARE',
+    choice: null,
+  },
   OVERSIGHT: {
-    says: 'Emergencies without the person: who opened a record, when and on what ground.',
+    says: 'The audit of everything, which names people by id alone, and the records that were opened in an emergency, without the person.',
     kinds: ['PRIVACY_OFFICER', 'AUDITOR'],
     authority: 'ANY',
     choice: null,
@@ -135,8 +141,13 @@ export const fields: Record<string, Partial<Record<Part, string>>> = {
     MONEY: 'paymentInstructions returnsToLookAt spendsToLookAt unmatchedBankLines',
     PAYMENT_RUN: 'paymentRuns',
     IDENTITY: 'person caseload emergencyRecord',
-    OVERSIGHT: 'emergencyAccesses',
+    OVERSIGHT: 'emergencyAccesses auditEvents',
     RUNS: 'syncRuns waitingRows',
+  },
+  AccessLogEntry: { ACCESS_LOG: 'at who what why organisation action' },
+  AuditEvent: {
+    OVERSIGHT:
+      'number at requestId correlationId subject role organisation client purpose action object parts outcome reason personIds onBehalfOf',
   },
   Withheld: { IDENTITY: 'part side reason' },
   SharingChoice: {
@@ -218,6 +229,7 @@ export const fields: Record<string, Partial<Record<Part, string>>> = {
   PaymentRun: { PAYMENT_RUN: 'id organisation dueOn count amount unconfirmed createdAt instructions file' },
   PayeeAccount: { BANK: 'id portion accountName sortCode accountNumber usableFrom status' },
   Person: {
+    ACCESS_LOG: 'accessLog',
     CONFIDENTIALITY: 'sharingChoices emergencyAccesses',
     IDENTITY:
       'id familyName givenName birthDate deathDate gender restricted identifiers sources differences withheld',

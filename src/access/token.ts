@@ -28,8 +28,9 @@ interface Account {
   record(event: {
     at: Date;
     requestId: string;
+    correlationId: null;
     viewer: Pick<Viewer, 'subject' | 'role' | 'organisation'>;
-    action: 'READ';
+    action: 'READ' | 'DENY';
     object: 'token';
     outcome: 'DONE' | 'REFUSED';
     reason?: string;
@@ -126,12 +127,13 @@ export async function openTokens({ pool, publicUrl, audience, now }: TokenOption
       audit.record({
         at: now(),
         requestId: String(res.getHeader('x-request-id')),
+        correlationId: null,
         viewer: {
           subject: `${publicUrl}#${client.id}`,
           role: client.role!,
           organisation: client.organisation,
         },
-        action: 'READ',
+        action: outcome === 'DONE' ? 'READ' : 'DENY',
         object: 'token',
         outcome,
         personIds: [],

@@ -65,6 +65,7 @@ export const openEmergencyAccessCommand: Command<
       result: { emergencyId: idOf(emergencyPrefix, opened.id) },
       personIds: [personId],
       reason: `${input.reason}: ${words}`,
+      action: 'BREAK_GLASS',
     };
   },
 };

@@ -1,5 +1,5 @@
 /** How what is kept back, and from whom, is read. */
-import { maySeeNotices, withheldFrom } from '../access/policy.ts';
+import { maySeeOversight, withheldFrom } from '../access/policy.ts';
 import { Fault } from '../platform/fault.ts';
 import { parseNhsNumber } from '../platform/nhs-number.ts';
 import {
@@ -40,7 +40,7 @@ const emergencyAccesses: Field = {
   keys: latestFirst('opened_at', 'timestamptz'),
   rows: (at) => `
     select * from emergency_access a
-     where ${maySeeNotices(at.role) ? 'true' : 'false'} and (a.opened_at, a.id) < (${at.after[0]}, ${at.after[1]})
+     where ${maySeeOversight(at.role) ? 'true' : 'false'} and (a.opened_at, a.id) < (${at.after[0]}, ${at.after[1]})
      order by a.opened_at desc, a.id desc limit ${at.limit}`,
 };
 
@@ -96,7 +96,7 @@ export const confidentialityViews: Views = {
     node: {
       prefix: noticePrefix,
       rows: (at, uuid) =>
-        `select t.* from emergency_access t where t.id = ${uuid} and ${maySeeNotices(at.role) ? 'true' : 'false'}`,
+        `select t.* from emergency_access t where t.id = ${uuid} and ${maySeeOversight(at.role) ? 'true' : 'false'}`,
     },
     fields: {
       id: globalId(noticePrefix),

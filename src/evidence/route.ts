@@ -2,10 +2,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { Express } from 'express';
+import { readAs } from '../access/holder.ts';
 import { visiblePeople } from '../access/scope.ts';
 import type { SignIn } from '../access/sign-in.ts';
 import type { Viewer } from '../access/viewer.ts';
-import type { Audit } from '../audit/store.ts';
+import { type Audit, correlationIdOf } from '../audit/store.ts';
+import { transaction } from '../platform/database.ts';
 import { londonDay } from '../platform/day.ts';
 import { Fault } from '../platform/fault.ts';
 import { uuidOf } from '../platform/id.ts';
@@ -46,7 +48,12 @@ export function addEvidenceRoutes(app: Express, options: EvidenceRoutes): void {
     const late = setTimeout(() => req.destroy(), uploadDeadlineMs);
     try {
       const url = new URL(req.originalUrl, 'http://hub');
-      const taken = await takeUpload(options, { url, body: req, requestId: requestIdOf(res) });
+      const taken = await takeUpload(options, {
+        url,
+        body: req,
+        requestId: requestIdOf(res),
+        correlationId: correlationIdOf(req.headers),
+      });
       res.writeHead(201, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' });
       res.end(JSON.stringify(taken));
     } finally {
@@ -64,8 +71,9 @@ export function addEvidenceRoutes(app: Express, options: EvidenceRoutes): void {
     await options.audit.record({
       at: options.now(),
       requestId: requestIdOf(res),
+      correlationId: correlationIdOf(req.headers),
       viewer,
-      action: 'READ',
+      action: 'EXPORT',
       object: 'evidence',
       outcome: evidence === null ? 'NOTHING' : 'FOUND',
       personIds: evidence === null ? [] : [evidence.personId],
@@ -94,14 +102,18 @@ function attachment(fileName: string): string {
 /** The document, if the viewer may see its person today. */
 async function find({ pool, now }: UploadTools, viewer: Viewer, id: string | null) {
   if (id === null) return null;
-  const { rows } = await pool.query(
-    'select person_id, hash, size_bytes, media_type, file_name from evidence where id = $1',
-    [id],
-  );
-  const [row] = rows;
+  const row = await transaction(pool, async (sql) => {
+    const today = londonDay(now());
+    await readAs(sql, viewer, today);
+    const { rows } = await sql.query(
+      'select person_id, hash, size_bytes, media_type, file_name from evidence where id = $1',
+      [id],
+    );
+    if (rows.length === 0) return undefined;
+    const { text, values } = visiblePeople(viewer, today, [rows[0].person_id], 'MONEY');
+    return (await sql.query(text, values)).rows.length === 0 ? undefined : rows[0];
+  });
   if (row === undefined) return null;
-  const { text, values } = visiblePeople(viewer, londonDay(now()), [row.person_id], 'MONEY');
-  if ((await pool.query(text, values)).rows.length === 0) return null;
   return {
     personId: row.person_id as string,
     hash: row.hash as Buffer,

@@ -82,7 +82,12 @@ interface Ticket {
  */
 export async function takeUpload(
   tools: UploadTools,
-  { url, body, requestId }: { url: URL; body: Readable; requestId: string },
+  {
+    url,
+    body,
+    requestId,
+    correlationId,
+  }: { url: URL; body: Readable } & Pick<AuditEvent, 'requestId' | 'correlationId'>,
 ): Promise<{ evidenceId: string; alreadyKept: boolean }> {
   const { pool, files, now } = tools;
   const { id, expiresAt, role, organisation } = await readUrl(files, url);
@@ -91,6 +96,7 @@ export async function takeUpload(
   const event = (outcome: AuditEvent['outcome'], reason?: string): AuditEvent => ({
     at: now(),
     requestId,
+    correlationId,
     viewer: asker,
     action: 'CHANGE',
     object: 'uploadEvidence',

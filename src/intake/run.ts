@@ -3,7 +3,8 @@
  * all workers share, so a run that was interrupted goes on where its cursors stand, whoever takes it up.
  */
 import pg from 'pg';
-import { transaction } from '../platform/database.ts';
+import { system } from '../audit/store.ts';
+import { asRole, transaction } from '../platform/database.ts';
 
 const sourceLocks = 7_262_002;
 
@@ -18,7 +19,11 @@ export interface SourceLock {
  * own, so it ends with the process, however that ends.
  */
 export async function lockSource(databaseUrl: string, sourceId: string): Promise<SourceLock | null> {
-  const session = new pg.Client({ connectionString: databaseUrl, keepAlive: true });
+  const session = new pg.Client({
+    connectionString: databaseUrl,
+    keepAlive: true,
+    options: asRole('tandem_worker'),
+  });
   const lost = new AbortController();
   session.on('error', () => lost.abort());
   await session.connect();
@@ -127,13 +132,19 @@ export async function readCursor(
   return rows[0]!;
 }
 
+/** SQL: inserts the event of the run that the statement ended. What its pages changed is told with each. */
+const ranOf = (outcome: 'DONE' | 'FAILED') => `
+  insert into audit_event (at, request_id, subject, role, action, object, outcome, person_ids)
+  select now(), run.id, '${system.subject}', '${system.role}', 'JOB', s.code, '${outcome}', '{}'
+    from run join source_system s on s.id = run.source_id`;
+
 export async function succeedRun(pool: pg.Pool, run: Run): Promise<void> {
   await pool.query(
     `with run as (
        update sync_run set status = 'SUCCEEDED', finished_at = now(), expected = received,
               waiting = (select count(*) from source_row w where w.source_id = sync_run.source_id and state = 'WAITING')
-        where id = $1 and status = 'RUNNING' returning source_id
-     )
+        where id = $1 and status = 'RUNNING' returning id, source_id
+     ), audited as (${ranOf('DONE')})
      update source_system s set last_succeeded_at = now() from run where s.id = run.source_id`,
     [run.id],
   );
@@ -151,8 +162,8 @@ export async function faultRun(
        update sync_run
           set error_code = $2, error = $3, finished_at = case when $4 then now() end,
               status = case when $4 then 'FAILED' else status end
-        where id = $1 and status = 'RUNNING' returning source_id
-     )
+        where id = $1 and status = 'RUNNING' returning id, source_id
+     ), audited as (${ranOf('FAILED')} where $4)
      update source_system s set last_failed_at = now() from run where s.id = run.source_id`,
     [runId, fault.code, fault.message, last],
   );

@@ -1,5 +1,6 @@
 /** Applies pages of submissions: everything a page brings is written in one transaction with the cursor behind it. */
 import type pg from 'pg';
+import { jobEvent } from '../audit/store.ts';
 import { applyBalances, applyBudgets } from '../budget/store.ts';
 import { applyEligibilities } from '../eligibility/store.ts';
 import { applyPayments } from '../ledger/store.ts';
@@ -289,9 +290,7 @@ const pageApplied = `
 with announced as (
   insert into outbox (topic, payload)
   select 'person.changed', jsonb_build_object('personIds', $3::uuid[]) where cardinality($3::uuid[]) > 0
-), audited as (
-  insert into audit_event (at, request_id, subject, role, action, object, outcome, person_ids)
-  select now(), $1, 'system', 'SYSTEM', 'SYNC', $2, 'DONE', $3::uuid[] where cardinality($3::uuid[]) > 0
+), audited as (${jobEvent('$2::text', '$3::uuid[]', '$1::uuid')}
 )
 update sync_run
    set created = created + $4, changed = changed + $5, unchanged = unchanged + $6, waiting = waiting + $7,

@@ -38,7 +38,7 @@ export const intakeViews: Views = {
           { column: 'row_key', type: 'text', first: '\u{10FFFF}' },
         ],
         rows: (at) => `select * from (
-            select *, encode(sha256(convert_to(source_id::text || kind || external_id, 'UTF8')), 'hex') as row_key
+            select source_id, kind, external_id, state, place, code, field, found, advice, received_at, encode(sha256(convert_to(source_id::text || kind || external_id, 'UTF8')), 'hex') as row_key
               from source_row where state = 'WAITING') w
           where ${ifMaySee(at)} and (received_at, row_key) < (${at.after[0]}, ${at.after[1]})
           order by received_at desc, row_key desc limit ${at.limit}`,

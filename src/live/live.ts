@@ -3,10 +3,13 @@
  * protocol of graphql-sse, distinct connections. The token is checked as long as the stream lasts.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { HTTPGraphQLHead } from '@apollo/server';
 import { GraphQLError, type GraphQLSchema } from 'graphql';
 import { Gauge } from 'prom-client';
 import type { SignIn } from '../access/sign-in.ts';
-import type { Audit } from '../audit/store.ts';
+import type { Viewer } from '../access/viewer.ts';
+import { type Audit, correlationIdOf } from '../audit/store.ts';
+import { type Limit, withoutSuggestion } from '../limit/limit.ts';
 import { personPrefix } from '../person/view.ts';
 import type { Database } from '../platform/database.ts';
 import { londonDay } from '../platform/day.ts';
@@ -44,14 +47,16 @@ export interface LiveOptions {
   audit: Audit;
   schema: GraphQLSchema;
   executor: Executor;
-  /** An operation of more is refused. */
-  maxTokens: number;
+  limit: Pick<Limit, 'limits' | 'guard' | 'mayIntrospect'>;
   limits?: Partial<LiveLimits> | undefined;
 }
 
+/** What was sent, with the text of its document. @throws Fault where that is not for the viewer to send */
+type Body = (viewer: Viewer) => Promise<unknown>;
+
 export interface Live {
   /** Answers a request with a stream; resolves when that is over. @throws Fault as long as nothing was sent */
-  serve(req: IncomingMessage, res: ServerResponse, body: () => Promise<unknown>): Promise<void>;
+  serve(req: IncomingMessage, res: ServerResponse, body: Body): Promise<void>;
   /** Ends all streams. */
   close(): Promise<void>;
 }
@@ -78,10 +83,10 @@ select ${columns} from outbox
  order by id limit ${pageRows}`;
 
 export function openLive(options: LiveOptions): Live {
-  const { database, signIn, log, metrics, now, tools, audit, schema, executor, maxTokens } = options;
+  const { database, signIn, log, metrics, now, tools, audit, schema, executor, limit } = options;
   const { maxStreams, maxQueued, blockedMs } = { ...usual, ...options.limits };
   const tail = openTail({ url: database.url, log });
-  const gate = openGate(database.reader, now);
+  const gate = openGate(database.watcher, now);
   const streams = new Set<Stream>();
   const serving = new Set<Promise<void>>();
   let closing = false;
@@ -144,7 +149,7 @@ export function openLive(options: LiveOptions): Live {
   /** @throws Fault */
   async function open(
     asked: Asked,
-    { viewer, requestId }: ReadContext,
+    { viewer, requestId, correlationId }: ReadContext,
     confirm: () => Promise<unknown>,
   ): Promise<Stream> {
     const personId = asked.personId == null ? null : uuidOf(personPrefix, asked.personId);
@@ -152,6 +157,7 @@ export function openLive(options: LiveOptions): Live {
     await audit.record({
       at: now(),
       requestId,
+      correlationId,
       viewer,
       action: 'READ',
       object: 'changes',
@@ -189,7 +195,9 @@ export function openLive(options: LiveOptions): Live {
     }
     try {
       for await (const change of source) {
-        const { errors, data } = await executor.run(operation, context(), change);
+        const about = context();
+        const tell = () => executor.run(operation, about, change);
+        const { errors, data } = await limit.guard.run(operation, about, tell);
         if (change.lost) continue;
         if (errors !== undefined) return void (yield last(errors));
         stream.sent();
@@ -202,17 +210,22 @@ export function openLive(options: LiveOptions): Live {
     }
   }
 
-  async function run(req: IncomingMessage, res: ServerResponse, body: () => Promise<unknown>) {
+  async function run(req: IncomingMessage, res: ServerResponse, body: Body) {
     const { authorization } = req.headers;
     const requestId = String(res.getHeader('x-request-id'));
+    const correlationId = correlationIdOf(req.headers);
     const confirm = () => signIn.viewerFrom(authorization);
     const viewer = await confirm();
-    const operation = operationIn(await body(), schema, maxTokens);
-    if ('errors' in operation) return refuse(res, operation.errors, requestId);
+    const operation = operationIn(await body(viewer), schema, limit.limits.maxTokens);
+    if ('errors' in operation) {
+      const tell = limit.mayIntrospect(viewer) ? (error: Formatted) => error : plainly;
+      return refuse(res, operation.errors, requestId, tell);
+    }
 
     const context = () => {
       const today = londonDay(now());
-      return executor.withLoader({ viewer, requestId, now, today, reader: database.reader, audit, tools });
+      const { reader } = database;
+      return executor.withLoader({ viewer, requestId, correlationId, now, today, reader, audit, tools });
     };
     let stream: Stream | undefined;
     const opening: LiveContext = Object.assign(context(), {
@@ -221,6 +234,8 @@ export function openLive(options: LiveOptions): Live {
         return stream.changes();
       },
     });
+    const refused = await limit.guard.refusalOf(operation, opening);
+    if (refused !== null) return refuse(res, [refused], requestId);
     const source = await executor.events(operation, opening);
     if (!(Symbol.asyncIterator in source)) {
       const errors = source.errors ?? [];
@@ -237,7 +252,7 @@ export function openLive(options: LiveOptions): Live {
     }
   }
 
-  async function serve(req: IncomingMessage, res: ServerResponse, body: () => Promise<unknown>) {
+  async function serve(req: IncomingMessage, res: ServerResponse, body: Body) {
     if (req.method !== 'POST') throw new Fault('METHOD_NOT_ALLOWED', 'POST the subscription.');
     if (closing) throw stopping();
     if (serving.size >= maxStreams) throw busy();
@@ -270,9 +285,20 @@ function toldOf(errors: readonly unknown[], requestId: string) {
   };
 }
 
-function refuse(res: ServerResponse, errors: readonly GraphQLError[], requestId: string) {
-  res.writeHead(400, { 'content-type': 'application/json; charset=utf-8' });
-  res.end(JSON.stringify(toldOf(errors, requestId)));
+type Formatted = ReturnType<typeof toldOf>['errors'][number];
+
+const plainly = (error: Formatted) => ({ ...error, message: withoutSuggestion(error.message) });
+
+function refuse(
+  res: ServerResponse,
+  errors: readonly GraphQLError[],
+  requestId: string,
+  tell = (error: Formatted) => error,
+) {
+  const { status = 400, headers = [] } = (errors[0]?.extensions.http ?? {}) as HTTPGraphQLHead;
+  for (const [name, value] of headers) res.setHeader(name, value);
+  res.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
+  res.end(JSON.stringify({ errors: toldOf(errors, requestId).errors.map(tell) }));
 }
 
 function lastEventId({ headers }: IncomingMessage): string | null {

@@ -6,6 +6,7 @@
  * writes to the outbox holds a lock on it, from before the id is drawn until its end.
  */
 import pg from 'pg';
+import { asRole } from '../platform/database.ts';
 import { Fault } from '../platform/fault.ts';
 import type { Log } from '../platform/log.ts';
 import type { Announced } from './rules.ts';
@@ -94,7 +95,7 @@ export function openTail({ url, log }: { url: string; log: Log }): Tail {
       keepAlive: true,
       connectionTimeoutMillis: answerMs,
       query_timeout: answerMs,
-      options: '-c timezone=UTC -c default_transaction_read_only=on',
+      options: `${asRole('tandem_worker')} -c default_transaction_read_only=on`,
     });
     opened.on('notification', wake);
     opened.on('error', () => lose(opened));

@@ -2,7 +2,7 @@
  * Raises what is due: for a batch of schedules at once, a few statements whatever their number. A schedule's row is
  * locked while its instructions are made, so that a command and the daily job never make the same one twice.
  */
-
+import { jobEvent } from '../audit/store.ts';
 import { policyRows } from '../commissioner/policy.ts';
 import type {
   BudgetStatus,
@@ -119,7 +119,9 @@ update payment_schedule s
  where s.id = r.id and s.person_id = r.person`;
 
 // A command announces its own.
-const announce = `insert into outbox (topic, payload) values ('${paymentChanged}', $1::jsonb)`;
+const announce = `
+with announced as (insert into outbox (topic, payload) values ('${paymentChanged}', $1::jsonb))
+${jobEvent(`'payments'`, `array(select jsonb_array_elements_text($1::jsonb -> 'personIds')::uuid)`)}`;
 
 interface Raising {
   today: string;

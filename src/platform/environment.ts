@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { FilesSettings } from './file.ts';
@@ -25,6 +26,21 @@ export interface Environment {
   dataDir: string;
   /** Where documents are kept, and what looks them through. */
   evidence: FilesSettings;
+  /** Where each seal of the audit is told outside the database, and what it is signed with. */
+  audit: { file: string; key: string | undefined };
+  /** What callers may ask. */
+  limit: {
+    /** Objects that a subject and its client may ask for in a minute; the usual number when it is not set. */
+    pointsPerMinute: number | undefined;
+    /** Who may ask for the schema: everybody in the demo, else admins, when it is not set. */
+    introspection: (typeof introspections)[number] | undefined;
+    /** The manifest of trusted documents. */
+    trustedDocuments: string | undefined;
+    /** Client applications that may send nothing but trusted documents. */
+    documentsOnlyClients: string[];
+  };
+  /** Signs the cursors of lists: the same for all processes that share a load. Kept in `dataDir` when it is not set. */
+  cursorKey: string | undefined;
 }
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -34,6 +50,8 @@ export type LogLevel = (typeof logLevels)[number];
 export class EnvironmentError extends Error {
   override readonly name = 'EnvironmentError';
 }
+
+const introspections = ['on', 'off', 'admin'] as const;
 
 const postgres = address(['postgresql:', 'postgres:']);
 const redis = address(['redis:', 'rediss:']);
@@ -67,10 +85,29 @@ const shape = z.object({
   ).optional(),
   LOG_LEVEL: variable(logLevel, `one of ${logLevels.join(', ')}`, 'info').default('info'),
   DATA_DIR: variable(folder, 'the path of a folder', './.data').default('./.data'),
+  RATE_LIMIT_POINTS_PER_MINUTE: variable(
+    points,
+    'a whole number from 1,000 to 100,000,000, without commas',
+    '120000',
+  ).optional(),
+  INTROSPECTION: variable(introspection, `one of ${introspections.join(', ')}`, 'admin').optional(),
+  TRUSTED_DOCUMENTS: variable(folder, 'the path of a file', './documents.json').optional(),
+  DOCUMENTS_ONLY_CLIENTS: variable(oneWord, 'client ids, with commas between them', 'portal,app').optional(),
+  CURSOR_KEY: variable(
+    secret,
+    'a random text of 32 characters or more',
+    'what `openssl rand -base64 32` says',
+  ).optional(),
   EVIDENCE_SECRET: variable(
     secret,
     'a random text of 32 characters or more',
     'what `openssl rand -base64 32` says',
+  ).optional(),
+  AUDIT_ANCHOR_FILE: variable(folder, 'the path of a file', '/var/log/tandem/audit-anchor.jsonl').optional(),
+  AUDIT_KEY: variable(
+    signingKey,
+    'an Ed25519 private key in base64',
+    'what `openssl genpkey -algorithm ed25519 -outform DER | base64 -w0` says',
   ).optional(),
   CLAMD_URL: variable(
     clamd,
@@ -122,6 +159,20 @@ export function readEnvironment(env: Record<string, string | undefined>): Enviro
     privacyAlertUrl: found.PRIVACY_ALERT_URL,
     logLevel: found.LOG_LEVEL as LogLevel,
     dataDir: found.DATA_DIR,
+    audit: {
+      file: found.AUDIT_ANCHOR_FILE ?? join(found.DATA_DIR, 'audit-anchor.jsonl'),
+      key: found.AUDIT_KEY,
+    },
+    limit: {
+      pointsPerMinute:
+        found.RATE_LIMIT_POINTS_PER_MINUTE === undefined
+          ? undefined
+          : Number(found.RATE_LIMIT_POINTS_PER_MINUTE),
+      introspection: found.INTROSPECTION as Environment['limit']['introspection'],
+      trustedDocuments: found.TRUSTED_DOCUMENTS,
+      documentsOnlyClients: (found.DOCUMENTS_ONLY_CLIENTS ?? '').split(',').filter(Boolean),
+    },
+    cursorKey: found.CURSOR_KEY,
     evidence: {
       folder: join(found.DATA_DIR, 'evidence'),
       secret: found.EVIDENCE_SECRET,
@@ -214,6 +265,15 @@ function secret(value: string): string | null {
   return value.trim().length >= 32 ? null : 'a text that is too short to be a secret';
 }
 
+function signingKey(value: string): string | null {
+  try {
+    const key = createPrivateKey({ key: Buffer.from(value, 'base64'), format: 'der', type: 'pkcs8' });
+    return key.asymmetricKeyType === 'ed25519' ? null : 'a key of another kind';
+  } catch {
+    return 'text that is no such key';
+  }
+}
+
 function bucket(value: string): string | null {
   return /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(value) ? null : 'text that is none';
 }
@@ -232,6 +292,15 @@ function hostAndPort(value: string): { host: string; port: number } {
 
 function logLevel(value: string): string | null {
   return (logLevels as readonly string[]).includes(value) ? null : 'another word';
+}
+
+function introspection(value: string): string | null {
+  return (introspections as readonly string[]).includes(value) ? null : 'another word';
+}
+
+function points(value: string): string | null {
+  if (!/^\d+$/.test(value)) return 'text that is not a whole number';
+  return Number(value) >= 1_000 && Number(value) <= 1e8 ? null : 'a number that is too small or too large';
 }
 
 function folder(value: string): string | null {

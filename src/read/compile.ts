@@ -15,16 +15,18 @@ import {
   type GraphQLObjectType,
   type GraphQLSchema,
   getNamedType,
+  isLeafType,
   isObjectType,
   Kind,
 } from 'graphql';
+import { holdersOf, viewerSql } from '../access/holder.ts';
 import { maySeePerson, type OfSide, partOf, readsPart, sharesWith } from '../access/policy.ts';
 import type { Part, Kind as ViewerKind } from '../access/table.ts';
 import type { ViewerRole } from '../access/viewer.ts';
 import { Fault } from '../platform/fault.ts';
 import { uuidOf } from '../platform/id.ts';
 import type { Statement } from '../platform/pipeline.ts';
-import { afterOf, cursorSql } from './cursor.ts';
+import { afterOf, cursorKeysSql, cursorSql } from './cursor.ts';
 import { type Derivation, derivedMark } from './derive.ts';
 import { type Arguments, type At, type Field, inherited, type Run, sides, type View } from './view.ts';
 
@@ -57,10 +59,14 @@ export interface Plan {
   parameters: ((run: Run, args: Arguments[]) => unknown)[];
   /** The fields that have arguments. */
   withArguments: { def: GraphQLField<unknown, unknown>; node: FieldNode; known?: Arguments }[];
+  /** For the audit: the types of which more than an id is asked, such as `Person,Plan`. */
+  parts: string;
   /** What stands in the answer only as facts yet, and is worked out of them after. */
   derivations: Derivation[];
   /** The fields, as paths, that nobody in the viewer's role reads: they are null. */
   restricted: string[];
+  /** It reads a record that was opened in an emergency. */
+  emergency: boolean;
 }
 
 /** PostgreSQL cuts longer column names off, and a column's name is the response key. */
@@ -70,6 +76,10 @@ const maxPage = 100;
 
 /** A function of PostgreSQL takes a hundred arguments: fifty keys and their values. */
 const maxBuilt = 50;
+
+/** What an answer may hold of a row without telling anything of it; and types that are told of with another. */
+const naming = new Set(['id', '__typename']);
+const partless = new Set(['Money', 'PageInfo']);
 
 const typename: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };
 
@@ -91,6 +101,7 @@ export function compile(
   /** The view of the row whose field is being compiled. */
   let parent: View | undefined;
   const shared = new Map<string, string>();
+  const parts = new Set<string>();
   /** Below a field with `asAt`: the day and the instant it asks for. */
   let past: { day: string; knownAt: string; dayOf: Derivation['day'] } | undefined;
   let aliases = 0;
@@ -157,7 +168,7 @@ export function compile(
       part,
       day: () => past?.day ?? today(),
       table: (name, personId) => (past === undefined ? name : asKnownAt(name, personId, past.knownAt)),
-      arg: (type, value) => bind(type, (_run, args) => value(args[index] ?? {})),
+      arg: (type, value) => bind(type, (run, args) => value(args[index] ?? {}, run)),
     };
   }
 
@@ -167,8 +178,17 @@ export function compile(
     return view;
   }
 
+  /** What a field shows: something of its own type, or of the type that a rule works out. */
+  function notePart(type: GraphQLObjectType, name: string) {
+    if (naming.has(name)) return;
+    const shown = getNamedType(type.getFields()[name]!.type);
+    if (isLeafType(shown) || partless.has(shown.name)) parts.add(type.name);
+    else if (viewOf(type.name).fields[name]?.is === 'derived') parts.add(shown.name);
+  }
+
   /** The selected fields of the row `alias`. */
   function members(type: GraphQLObjectType, alias: string, fields: Map<string, FieldNode[]>): Member[] {
+    for (const [node] of fields.values()) notePart(type, node!.name.value);
     return [...fields].map(([key, nodes]) => ({ key, sql: selected(type, alias, nodes) }));
   }
 
@@ -189,7 +209,7 @@ export function compile(
     under = part;
     parent = view;
     path.push(keyOf(nodes));
-    const sql = read(field, part, alias, def, nodes);
+    const sql = read(field, part, alias, type, def, nodes);
     path.pop();
     ({ under, parent } = before);
     const conditions: string[] = [];
@@ -206,6 +226,7 @@ export function compile(
     field: Field,
     part: Part,
     alias: string,
+    owner: GraphQLObjectType,
     def: GraphQLField<unknown, unknown>,
     nodes: FieldNode[],
   ): string {
@@ -227,7 +248,7 @@ export function compile(
       const json = built(members(type, whole, subFields(type, nodes)));
       return `case when ${whole} is not null then ${json} end`;
     }
-    return nested(field, part, alias, def, nodes);
+    return nested(field, part, alias, owner, def, nodes);
   }
 
   /** SQL of the person that the row `alias` is about. */
@@ -260,10 +281,11 @@ export function compile(
     field: NestedField,
     part: Part,
     parent: string,
+    owner: GraphQLObjectType,
     def: GraphQLField<unknown, unknown>,
     nodes: FieldNode[],
   ): string {
-    const { json, element, from } = objects(field, part, parent, def, nodes);
+    const { json, element, from } = objects(field, part, parent, owner, def, nodes);
     // An array needs no aggregate, which costs more to start than a short list costs to gather.
     return element === undefined
       ? `(select ${json} from ${from})`
@@ -275,6 +297,7 @@ export function compile(
     field: NestedField,
     part: Part,
     parent: string,
+    owner: GraphQLObjectType,
     def: GraphQLField<unknown, unknown>,
     nodes: readonly FieldNode[],
     known?: Arguments,
@@ -285,7 +308,8 @@ export function compile(
 
     const type = field.is === 'connection' ? typeNamed(field.type) : objectType(def);
     const people = viewOf(type.name).person?.(alias) ?? 'null::uuid';
-    if (field.is === 'connection') return page(field, at, alias, people, objectType(def), nodes);
+    if (field.is === 'connection')
+      return page(field, at, alias, people, objectType(def), nodes, `${owner.name}.${def.name}`);
     const [row, rows] = lookingBack(field, nodes[0]!, withArguments.length - 1, () => [
       object(members(type, alias, subFields(type, nodes))),
       sharedRows(type.name, part, field.rows(at)),
@@ -351,18 +375,25 @@ export function compile(
     people: string,
     connection: GraphQLObjectType,
     nodes: readonly FieldNode[],
+    listName: string,
   ): Objects {
     const type = typeNamed(field.type);
     const selection = [...subFields(connection, nodes)];
+    const keyOf = ({ cursorKeys, viewer }: Run) => cursorKeys(viewer.subject, listName);
     const after = field.keys.map(({ type, first }, i) =>
-      at.arg(type, (args) => afterOf(args.after, field.keys.length)?.[i] ?? first),
+      at.arg(type, (args, run) => afterOf(args.after, field.keys.length, keyOf(run))?.[i] ?? first),
     );
     const size = at.arg('int', (args) => pageSize(args.first));
     // One row more than is shown tells whether there are more; nobody else needs it.
     const isTold = selection.some(([, [first]]) => first!.name.value === 'pageInfo');
     const limit = isTold ? `(${size} + 1)` : size;
     const shown = isTold ? `[:${size}]` : '';
-    const cursor = cursorSql(field.keys.map(({ column }) => `${alias}.${column}`));
+    const held = cursorKeysSql(field.keys.map(({ column }) => `${alias}.${column}`));
+    const cursor = (of: string) =>
+      cursorSql(
+        of,
+        at.arg('bytea', (_args, run) => keyOf(run)),
+      );
 
     /** What is gathered of all rows, in their order, and where the objects of a row come from. */
     const gathered = ['count(*)::int as n', `array_agg(${people}) as people`];
@@ -382,7 +413,7 @@ export function compile(
         [...subFields(edgeType, edgeNodes)].map(([key, partNodes]) => {
           const part = partNodes[0]!.name.value;
           if (part === '__typename') return { key, sql: `'${edgeType.name}'::text` };
-          if (part === 'cursor') return { key, sql: cursor };
+          if (part === 'cursor') return { key, sql: cursor(held) };
           path.push(key);
           const sql = node(partNodes);
           path.pop();
@@ -397,7 +428,7 @@ export function compile(
           const part = first!.name.value;
           if (part === '__typename') return { key, sql: `'PageInfo'` };
           if (part === 'hasNextPage') return { key, sql: `q.n > ${size}` };
-          return { key, sql: `(${gather(cursor)})[least(q.n, ${size})]` };
+          return { key, sql: cursor(`(${gather(held)})[least(q.n, ${size})]`) };
         }),
       );
     }
@@ -445,6 +476,7 @@ export function compile(
     return typeNamed(getNamedType(def.type).name);
   }
 
+  const query = schema.getQueryType()!;
   const froms: string[] = [];
   const columns: string[] = [];
   for (const [index, root] of roots.entries()) {
@@ -455,18 +487,32 @@ export function compile(
     under = part;
     parent = undefined;
     path.push(keyOf(root.nodes));
-    const { json, people, from } = objects(root.field, part, 'viewer', root.def, root.nodes, root.args);
+    const { json, people, from } = objects(
+      root.field,
+      part,
+      'viewer',
+      query,
+      root.def,
+      root.nodes,
+      root.args,
+    );
     path.pop();
     froms.push(`left join lateral (select ${json} as j, ${people} as people from ${from}) r${index} on true`);
     columns.push(`r${index}.j`, `r${index}.people::text`);
   }
-  const { text, used } = renumbered(`select ${columns.join(', ')} from (select) viewer ${froms.join(' ')}`);
+  const viewer = viewerSql(
+    bind('text[]', (run) => holdersOf(run.viewer)),
+    today(),
+  );
+  const { text, used } = renumbered(`select ${columns.join(', ')} from ${viewer} ${froms.join(' ')}`);
   return {
     statement: { name: createHash('sha256').update(text).digest('base64url').slice(0, 32), text },
     parameters: used.map((index) => parameters[index]!),
     withArguments,
+    parts: [...parts].filter((type) => !partless.has(type)).join(),
     derivations,
     restricted: [...restricted],
+    emergency: roots.some(({ field }) => 'emergency' in field && field.emergency),
   };
 }
 

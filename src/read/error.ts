@@ -1,5 +1,6 @@
 /** What an error says to whoever caused it: a code, words without any value of the request, and whether to try again. */
 import { GraphQLError, type GraphQLFormattedError, Kind } from 'graphql';
+import { tooLate } from '../platform/deadline.ts';
 import { Fault } from '../platform/fault.ts';
 
 const internal = {
@@ -50,12 +51,7 @@ function tell(error: GraphQLError): Told {
 
 function tellDatabase(error: Error & { code?: unknown }): Told {
   const code = String(error.code ?? '');
-  if (code === '57014')
-    return {
-      code: 'DEADLINE',
-      message: 'This took too long and was stopped. Ask for less.',
-      retryable: true,
-    };
+  if (code === '57014') return tooLate();
   if (
     notNow.test(code) ||
     waitedTooLong.has(code) ||

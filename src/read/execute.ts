@@ -24,9 +24,11 @@ import {
 } from 'graphql';
 import type { Viewer } from '../access/viewer.ts';
 import type { Audit } from '../audit/store.ts';
+import type { Deadline } from '../platform/deadline.ts';
 import type { Pipeline } from '../platform/pipeline.ts';
 import type { CommandTools } from '../write/command.ts';
 import { type Catalogue, compile, type Plan, type Root, type Selection } from './compile.ts';
+import { type CursorKeys, cursorKeys } from './cursor.ts';
 import { derive } from './derive.ts';
 import { asGraphQLError } from './error.ts';
 import type { Arguments } from './view.ts';
@@ -43,12 +45,16 @@ export class JsonText {
 export interface ReadContext {
   viewer: Viewer;
   requestId: string;
+  /** See `correlationIdOf`. */
+  correlationId: string | null;
   /** The day in Europe/London. */
   today: string;
   now: () => Date;
   reader: Pipeline;
   audit: Audit;
   tools: CommandTools;
+  /** When it must be answered. */
+  deadline?: Deadline;
   load(asked: Read): Promise<unknown>;
   /** Reads what a command's payload names by its id. */
   byId(id: string, info: GraphQLResolveInfo): Promise<unknown>;
@@ -92,7 +98,7 @@ interface Shape {
 /** Of one document: two to the number of its deciding variables could be many. */
 const maxPlans = 64;
 
-export function openExecutor(catalogue: Catalogue) {
+export function openExecutor(catalogue: Catalogue, keys: CursorKeys = cursorKeys()) {
   const known = new WeakMap<DocumentNode, Map<string, Known>>();
   const { schema, views } = catalogue;
   const query = schema.getQueryType()!;
@@ -160,14 +166,14 @@ export function openExecutor(catalogue: Catalogue) {
 
   /** Sends the plan's statement, writes the audit, and gives the JSON text of each root. */
   async function read(plan: Plan, object: string, selection: Selection, context: ReadContext) {
-    const { viewer, today, requestId } = context;
+    const { viewer, today, requestId, correlationId } = context;
     const { variables } = selection;
     const args = plan.withArguments.map(
       ({ def, node, known }) => known ?? (getArgumentValues(def, node, variables) as Arguments),
     );
-    const run = { viewer, today, now: context.now() };
+    const run = { viewer, today, now: context.now(), cursorKeys: keys };
     const values = plan.parameters.map((parameter) => parameter(run, args));
-    const [row = []] = await context.reader.run(plan.statement, values);
+    const [row = []] = await context.reader.run(plan.statement, values, context.deadline);
     const asked = { schema, ...selection, run, args };
     const texts: (string | null)[] = [];
     const personIds: string[] = [];
@@ -183,9 +189,11 @@ export function openExecutor(catalogue: Catalogue) {
     await context.audit.record({
       at: run.now,
       requestId,
+      correlationId,
       viewer,
-      action: 'READ',
+      action: plan.emergency ? 'BREAK_GLASS' : 'READ',
       object,
+      parts: plan.parts,
       outcome: personIds.length > 0 ? 'FOUND' : 'NOTHING',
       personIds,
     });
@@ -310,7 +318,8 @@ function peopleIn(text: string | null): string[] {
     .filter((id) => id !== 'NULL');
 }
 
-function decidingVariables(document: DocumentNode, operation: OperationDefinitionNode): string[] {
+/** The variables that `@skip` and `@include` go by. */
+export function decidingVariables(document: DocumentNode, operation: OperationDefinitionNode): string[] {
   if ((operation.variableDefinitions ?? []).length === 0) return [];
   const names = new Set<string>();
   visit(document, {

@@ -7,12 +7,14 @@ import type { OfSide, PolicyParameters } from '../access/policy.ts';
 import type { Kind, Part } from '../access/table.ts';
 import type { Viewer, ViewerRole } from '../access/viewer.ts';
 import { highestId, lowestId } from '../platform/id.ts';
+import type { CursorKeys } from './cursor.ts';
 
 /** What is known when a statement is sent: who asks, the arguments of each field, and today in Europe/London. */
 export interface Run {
   viewer: Viewer;
   today: string;
   now: Date;
+  cursorKeys: CursorKeys;
 }
 
 export type Arguments = Record<string, unknown>;
@@ -37,7 +39,7 @@ export interface At extends PolicyParameters {
    */
   table(name: string, personId: string): string;
   /** A placeholder for something made of the field's arguments. */
-  arg(type: string, value: (args: Arguments) => unknown): string;
+  arg(type: string, value: (args: Arguments, run: Run) => unknown): string;
 }
 
 /** For a page of a connection. `after` are placeholders for the sort keys of the row to go on behind. */

@@ -1,5 +1,6 @@
 /** Opens the returns that the policies of funders ask for, of people who hold money in their own hands. */
 import type pg from 'pg';
+import { jobEvent } from '../audit/store.ts';
 import { policyRows } from '../commissioner/policy.ts';
 import { ReturnFrequency } from '../generated/prisma/enums.ts';
 import { transaction } from '../platform/database.ts';
@@ -26,7 +27,8 @@ const open = `
 with made as (
   insert into financial_return (person_id, period_from, period_to, due_on)
   select person_id, $2::date, $3::date, $3::date + min(evidence_due_days) from (${owed}) o group by person_id
-  on conflict (person_id, period_from, period_to) do nothing returning id, person_id)
+  on conflict (person_id, period_from, period_to) do nothing returning id, person_id),
+audited as (${jobEvent(`'return.due'`, 'array(select person_id from made)')})
 insert into outbox (topic, payload)
 select 'return.due', json_build_object('personIds', json_build_array(person_id), 'returnId', id) from made`;
 

@@ -7,18 +7,20 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Express } from 'express';
 import type pg from 'pg';
+import { readAs } from '../access/holder.ts';
 import { visiblePeople } from '../access/scope.ts';
 import type { SignIn } from '../access/sign-in.ts';
 import type { Viewer } from '../access/viewer.ts';
-import type { Audit } from '../audit/store.ts';
+import { type Audit, correlationIdOf } from '../audit/store.ts';
 import { budgetPrefix } from '../budget/view.ts';
 import { personPrefix } from '../person/view.ts';
+import { transaction } from '../platform/database.ts';
 import { londonDay } from '../platform/day.ts';
 import { Fault } from '../platform/fault.ts';
 import { uuidOf } from '../platform/id.ts';
 
 export interface ExportOptions {
-  pool: Pick<pg.Pool, 'query' | 'connect'>;
+  pool: pg.Pool;
   signIn: SignIn;
   audit: Audit;
   now: () => Date;
@@ -75,6 +77,8 @@ export function cell(text: string): string {
 const lineOf = (cells: string[]) => `${cells.map(cell).join(',')}\r\n`;
 
 interface Wanted {
+  viewer: Viewer;
+  today: string;
   personId: string;
   budgetId: string | null;
   from: string;
@@ -84,12 +88,13 @@ interface Wanted {
 /** The file in pieces of at most `fetchSize` lines, all of one moment. It holds one connection until it is done. */
 export async function* statementCsv(
   pool: Pick<pg.Pool, 'connect'>,
-  { personId, budgetId, from, to }: Wanted,
+  { viewer, today, personId, budgetId, from, to }: Wanted,
 ): AsyncGenerator<string> {
   const sql = await pool.connect();
   let whole = false;
   try {
     await sql.query('begin read only');
+    await readAs(sql, viewer, today);
     await sql.query(`declare statement no scroll cursor for ${transfers}`, [personId, budgetId, from, to]);
     yield lineOf(heading);
     for (;;) {
@@ -129,16 +134,20 @@ const isDay = (text: string | null): text is string =>
 /** Of a budget or of a person, if the viewer may see them today; null otherwise. */
 async function find({ pool, now }: ExportOptions, viewer: Viewer, asked: URLSearchParams) {
   const budgetId = uuidOf(budgetPrefix, asked.get('budget'));
-  const { rows } =
-    budgetId === null
-      ? { rows: [{ person_id: uuidOf(personPrefix, asked.get('person')) }] }
-      : await pool.query<{ person_id: string | null }>('select person_id from budget where id = $1', [
-          budgetId,
-        ]);
-  const personId = rows[0]?.person_id ?? null;
-  if (personId === null) return null;
-  const { text, values } = visiblePeople(viewer, londonDay(now()), [personId], 'MONEY');
-  return (await pool.query(text, values)).rows.length === 0 ? null : { personId, budgetId };
+  const today = londonDay(now());
+  return transaction(pool, async (sql) => {
+    await readAs(sql, viewer, today);
+    const { rows } =
+      budgetId === null
+        ? { rows: [{ person_id: uuidOf(personPrefix, asked.get('person')) }] }
+        : await sql.query<{ person_id: string | null }>('select person_id from budget where id = $1', [
+            budgetId,
+          ]);
+    const personId = rows[0]?.person_id ?? null;
+    if (personId === null) return null;
+    const { text, values } = visiblePeople(viewer, today, [personId], 'MONEY');
+    return (await sql.query(text, values)).rows.length === 0 ? null : { viewer, today, personId, budgetId };
+  });
 }
 
 /** `/export/statement.csv?budget=<id>&from=<day>&to=<day>`, or `person=<id>` for all budgets of a person. */
@@ -158,6 +167,7 @@ export function addExportRoutes(app: Express, options: ExportOptions): void {
       await options.audit.record({
         at: options.now(),
         requestId: requestIdOf(res),
+        correlationId: correlationIdOf(req.headers),
         viewer,
         action: 'EXPORT',
         object: 'statement',

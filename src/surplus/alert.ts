@@ -1,6 +1,7 @@
 /** Tells of budgets that cross a threshold of their funders' policies: each crossing once, however often it is looked. */
 
 import type pg from 'pg';
+import { jobEvent } from '../audit/store.ts';
 import { lowestId } from '../platform/id.ts';
 import { alertsIn, type ForecastFacts, forecastFacts } from './facts.ts';
 import type { AlertCode } from './forecast.ts';
@@ -68,7 +69,8 @@ export async function raiseAlerts(pool: pg.Pool, today: string, stopping: AbortS
 async function announceAll(pool: pg.Pool, alerts: Alert[]): Promise<void> {
   if (alerts.length === 0) return;
   await pool.query(
-    `insert into outbox (topic, payload) select 'budget.alert', a from json_array_elements($1::json) a`,
+    `with announced as (insert into outbox (topic, payload) select 'budget.alert', a from json_array_elements($1::json) a)
+     ${jobEvent(`'budget.alert'`, `array(select distinct (a -> 'personIds' ->> 0)::uuid from json_array_elements($1::json) a)`)}`,
     [JSON.stringify(alerts)],
   );
 }

@@ -38,6 +38,7 @@ export interface CommandTools {
 interface Asked {
   viewer: Viewer;
   requestId: string;
+  correlationId: string | null;
   now: () => Date;
   tools: CommandTools;
 }
@@ -67,6 +68,8 @@ interface Done<Result> {
   /** The people whose records it touched. */
   personIds: string[];
   reason?: string;
+  /** Where it is more than a change. */
+  action?: 'BREAK_GLASS';
 }
 
 export interface Command<Input, Result, Tx extends Statements = Prisma.TransactionClient> {
@@ -94,11 +97,11 @@ function resolverOf<Input extends Keyed, Result extends object, Tx extends State
 ) {
   return async (_source: unknown, { input }: { input: Input }, asked: Asked) => {
     if (!mayCommand(asked.viewer.role, command.name)) {
-      await record(asked, command.name, 'REFUSED');
+      await record(asked, { action: 'DENY', object: command.name, outcome: 'REFUSED' });
       throw new Fault('FORBIDDEN', 'Your role may not do this.');
     }
     if (needsStepUp(command.name, asked.viewer, asked.now(), asked.tools.stepUpMinutes)) {
-      await record(asked, command.name, 'REFUSED');
+      await record(asked, { action: 'DENY', object: command.name, outcome: 'REFUSED' });
       throw stepUpRequired();
     }
     try {
@@ -108,7 +111,7 @@ function resolverOf<Input extends Keyed, Result extends object, Tx extends State
       const refused = error instanceof UserFault ? new Refused([error]) : error;
       if (!(refused instanceof Refused)) throw error;
       const { faults, shown } = refused;
-      await record(asked, command.name, 'FAILED');
+      await record(asked, { action: 'CHANGE', object: command.name, outcome: 'FAILED' });
       return { ...shown, userErrors: faults.map(({ code, message, field }) => ({ code, message, field })) };
     }
   };
@@ -148,7 +151,9 @@ async function runOnce<Input extends Keyed, Result extends object, Tx extends St
   const announced: CommandContext['announced'] = [];
   const context = { tx, viewer, now: at, today: londonDay(at), files: asked.tools.files, announced };
   const { result, ...touched } = await command.run(context, input);
-  const audit = eventsStatement([eventOf(asked, command.name, 'DONE', touched)]);
+  const audit = eventsStatement([
+    eventOf(asked, { action: 'CHANGE', object: command.name, outcome: 'DONE', ...touched }),
+  ]);
   const written = [...audit.values, ...key, JSON.stringify(result)];
   if (announced.length === 0) await tx.$executeRawUnsafe(`with ${keepAnswer} ${audit.text}`, ...written);
   else {
@@ -169,15 +174,19 @@ told as (
   insert into outbox (topic, payload)
   select topic, payload from json_to_recordset($5::json) as e(topic text, payload jsonb))`;
 
-const eventOf = (
-  { viewer, requestId, now }: Asked,
-  object: string,
-  outcome: AuditEvent['outcome'],
-  touched: Pick<AuditEvent, 'personIds' | 'reason'> = { personIds: [] },
-): AuditEvent => ({ at: now(), requestId, viewer, action: 'CHANGE', object, outcome, ...touched });
+type Told = Pick<AuditEvent, 'action' | 'object' | 'outcome' | 'reason'> & { personIds?: string[] };
+
+const eventOf = ({ viewer, requestId, correlationId, now }: Asked, told: Told): AuditEvent => ({
+  at: now(),
+  requestId,
+  correlationId,
+  viewer,
+  personIds: [],
+  ...told,
+});
 
 /** Accounts for what was not done. */
-async function record(asked: Asked, object: string, outcome: 'REFUSED' | 'FAILED'): Promise<void> {
-  const { text, values } = eventsStatement([eventOf(asked, object, outcome)]);
+async function record(asked: Asked, told: Told): Promise<void> {
+  const { text, values } = eventsStatement([eventOf(asked, told)]);
   await asked.tools.pool.query(text, values);
 }

@@ -1,7 +1,7 @@
 /**
  * A transaction for a command that is given many times a second: on a connection of the pool, with statements that
  * PostgreSQL prepares once. A statement through Prisma takes ten times the processor of one through the pool, see
- * docs/adr/0008-statements-for-the-hot-command.md.
+ * docs/adr/0009-statements-for-the-hot-command.md.
  */
 import { createHash } from 'node:crypto';
 import type pg from 'pg';

@@ -21,7 +21,7 @@ export async function makeEmptyDatabase(): Promise<{ url: string; drop: () => Pr
 async function copyOf(source: string | null): Promise<{ url: string; drop: () => Promise<void> }> {
   const { url: server, prefix } = inject('postgres');
   const name = prefix + randomBytes(6).toString('hex');
-  await execute(server, `create database ${name} ${source ? `template ${prefix}${source}` : ''}`);
+  await asOwner(server, `create database ${name} ${source ? `template ${prefix}${source}` : ''}`);
   const url = new URL(server);
   url.pathname = name;
   return {
@@ -37,7 +37,8 @@ async function copyOf(source: string | null): Promise<{ url: string; drop: () =>
 async function dropDatabase(server: string, name: string): Promise<void> {
   for (let left = 50; ; left--) {
     try {
-      return await execute(server, `drop database ${name} with (force)`);
+      await asOwner(server, `drop database ${name} with (force)`);
+      return;
     } catch (error) {
       if (left === 0 || (error as { code?: string }).code !== '42501') throw error;
       await new Promise((resolve) => setTimeout(resolve, 200));
@@ -45,8 +46,9 @@ async function dropDatabase(server: string, name: string): Promise<void> {
   }
 }
 
-async function execute(url: string, statement: string): Promise<void> {
+/** Runs a statement as the owner of the tables, whose role the hub never takes: for what breaks something on purpose. */
+export async function asOwner(url: string, statement: string): Promise<pg.QueryResult> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
-  await client.query(statement).finally(() => client.end());
+  return client.query(statement).finally(() => client.end());
 }

@@ -5,6 +5,7 @@ import type { Express } from 'express';
 import type { JWTPayload } from 'jose';
 import { type Issuer, openSignIn, soleIssuer } from '../../src/access/sign-in.ts';
 import { openTokens } from '../../src/access/token.ts';
+import type { LimitOptions } from '../../src/limit/limit.ts';
 import type { LiveLimits } from '../../src/live/live.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { type FilesSettings, openFiles } from '../../src/platform/file.ts';
@@ -46,10 +47,19 @@ interface Options {
   issuers?: Issuer[];
   /** More routes. */
   extend?: (app: Express) => void;
+  limit?: LimitOptions;
+  cursorSecret?: Buffer;
+  /** The issuer of another hub; one of its own without it. */
+  issuer?: TestIssuer;
+  /** How long a command may take. */
+  commandMs?: number;
 }
 
 /** Where every test hub says it is found from outside, so that two of them are one. */
 export const publicUrl = 'https://hub.test';
+
+/** So that only the tests of limits meet one. */
+const generous = { pointsPerMinute: 1e9, lookupsPerMinute: 1e6, maxCost: 1e9 };
 
 export const coordinator = {
   sub: 'nadia',
@@ -65,8 +75,11 @@ export const admin = { sub: 'sam', tandem_role: 'ADMIN' };
 export async function startTestHub(options: Options = {}): Promise<TestHub> {
   const { now = () => new Date(), keysForMs, askAgainAfterMs } = options;
   const made = options.database ?? (await makeDatabase());
-  const database = openDatabase(made.url);
-  const issuer = await startIssuer();
+  const database = openDatabase(
+    made.url,
+    options.commandMs === undefined ? {} : { commandMs: options.commandMs },
+  );
+  const issuer = options.issuer ?? (await startIssuer());
   const folder = await mkdtemp(join(tmpdir(), 'tandem-files-'));
   const tokens = await openTokens({ pool: database.pool, publicUrl, audience, now });
   const metrics = openMetrics({ statementsSent: database.reader.sent });
@@ -83,6 +96,8 @@ export async function startTestHub(options: Options = {}): Promise<TestHub> {
       metrics,
       now,
       tools: { prisma: database.prisma, pool: database.pool, files: openFiles(options.files ?? { folder }) },
+      limit: { ...options.limit, limits: { ...generous, ...options.limit?.limits } },
+      cursorSecret: options.cursorSecret,
       ...(options.live === undefined ? {} : { live: options.live }),
       extend(app, audit) {
         tokens.addRoute(app, audit);
@@ -113,7 +128,7 @@ export async function startTestHub(options: Options = {}): Promise<TestHub> {
     async close() {
       keep('metrics', await metrics.registry.metrics());
       await hub.close();
-      await issuer.close();
+      if (options.issuer === undefined) await issuer.close();
       await database.close();
       await made.drop();
       await rm(folder, { recursive: true });

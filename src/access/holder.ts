@@ -1,0 +1,33 @@
+/**
+ * The second lock: PostgreSQL's row security, which shows a connection of the role `tandem_reader` the rows of those
+ * people only whom its viewer may see, whatever the statement asks. It knows nothing of `policy.ts`: whom a viewer may
+ * see stands in the table `person_scope`, kept by triggers. A transaction that does not say who its viewer is sees
+ * nobody.
+ */
+import type { Sql } from '../platform/database.ts';
+import type { Viewer, ViewerRole } from './viewer.ts';
+
+const ofOrganisation: ViewerRole[] = ['CARE_COORDINATOR', 'SOCIAL_WORKER', 'PROVIDER', 'FINANCE'];
+
+/** What a viewer is called in `person_scope`. */
+export function holdersOf({ role, subject, organisation, nhsNumber }: Viewer): string[] {
+  if (ofOrganisation.includes(role)) return [`ods:${organisation}`, `sub:${subject}`];
+  if (role === 'PERSON') return [`self:${nhsNumber}`];
+  if (role === 'REPRESENTATIVE') return [`rep:${nhsNumber}`];
+  return role === 'AUDITOR' || role === 'PRIVACY_OFFICER' ? ['oversight'] : [];
+}
+
+/**
+ * SQL: a from-item `viewer` that says who the transaction's viewer is, and forgets whom another saw. All that reads is
+ * joined to it by `left join lateral`: PostgreSQL runs it before, for it has side effects and one row, and were it ever
+ * to run after, nobody would be seen.
+ */
+export const viewerSql = (holders: string, today: string): string =>
+  `(select set_config('tandem.holders', ${holders}::text, true), set_config('tandem.today', ${today}::text, true),
+           set_config('tandem.seen', '', true)) viewer`;
+
+/** The same for a transaction of several statements, on a connection of the worker. */
+export async function readAs(sql: Sql, viewer: Viewer, today: string): Promise<void> {
+  await sql.query('set local role tandem_reader');
+  await sql.query(`select from ${viewerSql('$1::text[]', '$2::date')}`, [holdersOf(viewer), today]);
+}
