@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { canary, isCanary } from '../src/demo/canary.ts';
-import { findPersonal, folderVariable, typedIn } from './setup/byproduct.ts';
+import { folderVariable, lookThrough, typedIn } from './setup/byproduct.ts';
 import { asOwner, makeDemoDatabase } from './setup/database.ts';
 import { noon } from './setup/demo.ts';
 import { pdf } from './setup/document.ts';
@@ -23,7 +23,7 @@ describe('whoever looks', () => {
     const folder = await mkdtemp(join(tmpdir(), 'tandem-byproduct-'));
     onTestFinished(() => rm(folder, { recursive: true }));
     for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
-    return findPersonal(folder);
+    return (await lookThrough(folder)).found;
   }
 
   const [person] = canaries;
