@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { canary, isCanary } from '../src/demo/canary.ts';
-import { findPersonal, folderVariable, typedIn } from './setup/byproduct.ts';
-import { makeDemoDatabase } from './setup/database.ts';
+import { folderVariable, lookThrough, typedIn } from './setup/byproduct.ts';
+import { asOwner, makeDemoDatabase } from './setup/database.ts';
 import { noon } from './setup/demo.ts';
 import { pdf } from './setup/document.ts';
 import { evidenceKit, place } from './setup/evidence.ts';
@@ -23,7 +23,7 @@ describe('whoever looks', () => {
     const folder = await mkdtemp(join(tmpdir(), 'tandem-byproduct-'));
     onTestFinished(() => rm(folder, { recursive: true }));
     for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
-    return findPersonal(folder);
+    return (await lookThrough(folder)).found;
   }
 
   const [person] = canaries;
@@ -132,9 +132,12 @@ describe('what is kept to be looked through', () => {
     const again = `insert into person_identifier select (jsonb_populate_record(i, '{}')).* from person_identifier i where value = $1`;
     await expect(pool.query(again, [nhsNumber])).rejects.toMatchObject({ code: '23505' });
     await expect(pool.query('select $1::int', [canary.familyName])).rejects.toMatchObject({ code: '22P02' });
-    await pool.query(`create function leak() returns trigger language plpgsql as $$
+    await asOwner(
+      kit.database.url,
+      `create function leak() returns trigger language plpgsql as $$
         begin raise exception 'for % of ${canary.familyName}', '${nhsNumber}'; end $$;
-      create trigger leak before insert on emergency_access for each row execute function leak()`);
+      create trigger leak before insert on emergency_access for each row execute function leak()`,
+    );
     const stranger = canaries.find(({ nhs, council }) => nhs !== null && council === null)!;
     const { errors } = await give(
       'openEmergencyAccess',
@@ -146,7 +149,7 @@ describe('what is kept to be looked through', () => {
       socialWorker,
     );
     expect(errors?.[0]?.extensions.code).toBe('INTERNAL_SERVER_ERROR');
-    await pool.query('drop trigger leak on emergency_access');
+    await asOwner(kit.database.url, 'drop trigger leak on emergency_access');
   }, 60_000);
 
   test('logs, addresses, refusals and metrics are there', async () => {

@@ -141,14 +141,19 @@ const kinds: [says: string, holds: (line: string) => boolean][] = [
   ['a token', (line) => token.test(line)],
 ];
 
-/** Where in a folder something personal stands: file, line and what it is. Never the thing itself. */
-export async function findPersonal(folder: string): Promise<string[]> {
+/**
+ * Where in a folder something personal stands: file, line and what it is, never the thing itself; and how many lines
+ * were looked through.
+ */
+export async function lookThrough(folder: string): Promise<{ found: string[]; lines: number }> {
   const found: string[] = [];
+  let count = 0;
   for (const file of (await readdir(folder)).sort()) {
     const lines = (await readFile(join(folder, file), 'utf8')).split('\n');
+    count += lines.length;
     lines.forEach((line, index) => {
       for (const [says, holds] of kinds) if (holds(line)) found.push(`${file}:${index + 1} holds ${says}`);
     });
   }
-  return found;
+  return { found, lines: count };
 }

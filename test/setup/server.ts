@@ -6,7 +6,7 @@ import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { migrate } from '../../prisma/migrate.ts';
 import { startEmbeddedPostgres } from '../../src/platform/embedded.ts';
-import { findPersonal, folderVariable, foundVariable } from './byproduct.ts';
+import { folderVariable, foundVariable, lookThrough } from './byproduct.ts';
 import { fillWithDemo } from './demo.ts';
 import { startRedis } from './redis-server.ts';
 
@@ -60,7 +60,12 @@ export default async function setup(project: TestProject) {
     if (given) await onServer(given, (client) => dropDatabases(client, prefix));
     await server.stop();
     if (!given) await copyFile(join(folder, 'postgres', 'server.log'), join(byproducts, 'postgres.txt'));
-    const found = await findPersonal(byproducts);
+    const startedAt = performance.now();
+    const { found, lines } = await lookThrough(byproducts);
+    const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
+    console.log(
+      `By-products: ${lines} lines looked through in ${seconds} s, ${found.length} with anything personal`,
+    );
     if (found.length === 0) return rm(folder, { recursive: true, force: true });
     process.env[foundVariable] = String(found.length);
     throw new Error(
