@@ -192,6 +192,8 @@ export async function openDecisions(
       const side = sideOf(type, uuidOf(views[type]!.node!.prefix, id)!);
       return side !== null && sides.includes(side);
     },
+    /** Null for what is of neither side, or may be of either. */
+    sideOfId: (type: string, uuid: string) => (sided[type] === undefined ? null : sideOf(type, uuid)),
     isSided: (type: string) => type in sided || ofEither.has(type),
     tables: Object.entries(sided).map(([type, [table]]) => ({ type, table })),
   };
