@@ -122,7 +122,7 @@ function comparison(
     mine: never,
     whole: never,
     path: string,
-  ): unknown {
+  ): void {
     const { fields } = collectSubFields(schema, fragments, variables, type, selections);
     expect(Object.keys(mine), path).toEqual([...fields.keys()]);
     for (const [key, same] of fields) {
@@ -195,7 +195,7 @@ function comparison(
     whole: never[],
     path: string,
     most = 1e9,
-  ): unknown {
+  ): void {
     const visible = whole.filter((item) => !isKept(named.name, item));
     met.kept += whole.length - visible.length;
     expect(mine.length, path).toBe(Math.min(most, visible.length));
@@ -221,8 +221,10 @@ function comparison(
 const whole = (document: ReturnType<typeof parse>) =>
   print(
     visit(document, {
-      Argument: (node) =>
-        node.name.value === 'first' ? { ...node, value: { kind: Kind.INT, value: '100' } } : undefined,
+      enter: (node) =>
+        node.kind === Kind.ARGUMENT && node.name.value === 'first'
+          ? { ...node, value: { kind: Kind.INT, value: '100' } }
+          : undefined,
     }),
   );
 

@@ -43,6 +43,11 @@ const sided: Record<string, [table: string, by: string]> = {
   LedgerTransfer: ['ledger_transfer', 'budget'],
   Spend: ['spend', 'budget'],
   PaymentSchedule: ['payment_schedule', 'budget'],
+  Commitment: [
+    `(select distinct on (external_id) split_part(external_id, '/', 2)::uuid as id, person_id, budget_id
+        from ledger_transfer where external_id like 'commitment/%' order by external_id, budget_id)`,
+    'budget',
+  ],
   PaymentInstruction: ['payment_instruction', 'schedule'],
   PayeeAccount: ['payee_account', 'budget'],
   Reclaim: ['reclaim', 'budget'],
