@@ -6,14 +6,10 @@ import {
   execute,
   type FieldNode,
   type GraphQLArgument,
-  type GraphQLField,
-  type GraphQLObjectType,
   type GraphQLOutputType,
   type GraphQLSchema,
   getNamedType,
   isEnumType,
-  isInterfaceType,
-  isLeafType,
   isListType,
   isNonNullType,
   isObjectType,
@@ -28,14 +24,12 @@ import { serverAudits } from 'graphql-http';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openCatalogue, typeDefs, views } from '../src/catalogue.ts';
-import { personas } from '../src/demo/persona.ts';
 import { founding, makePlace, wenshire } from '../src/demo/place.ts';
-import { tellStory } from '../src/demo/story.ts';
-import { post } from '../src/ledger/post.ts';
 import { makeDemoDatabase } from './setup/database.ts';
 import { noon, today } from './setup/demo.ts';
 import { coordinator, startTestHub, type TestHub } from './setup/hub.ts';
-import { daniel, done, gbp, personIdOf } from './setup/plan.ts';
+import { everyEdge, leavesOf, objectsOf, selectionOf, typeNamed } from './setup/operation.ts';
+import { tellAll } from './setup/told.ts';
 
 const { schema } = openCatalogue();
 /** The same schema without anything of the hub's behind it. */
@@ -60,76 +54,10 @@ let kit: TestHub;
 let irisId: string;
 beforeAll(async () => {
   kit = await startTestHub({ database: await makeDemoDatabase(), now: noon, limit: { limits: anyShape } });
-  // What is agreed in the hub itself is read as well: a plan with signatures, an integrated budget, a decision.
-  await tellStory({
-    place,
-    today,
-    ask: async (as, operation, variables) =>
-      (await kit.ask(operation, variables, { ...personas(place)[as] })).data,
-  });
-  // And a draft by which somebody pays for what is free, so that a plan with a warning is there.
-  const draft = await done(kit, 'draftPlan', {
-    personId: await personIdOf(kit, daniel.nhsNumber),
-    title: 'Aftercare',
-  });
-  await done(kit, 'editPlan', {
-    planId: draft.id,
-    expectedVersion: draft.version,
-    needs: [{ key: 'n1', text: 'To be among people', scheme: 'S117' }],
-    outcomes: [{ key: 'o1', text: 'Play basketball', status: 'ACTIVE' }],
-    lines: [
-      {
-        key: 'club',
-        kind: 'SERVICE',
-        what: 'The club',
-        quantity: '1',
-        unitCost: gbp('20.00'),
-        frequency: 'WEEKLY',
-        outcomeKeys: ['o1'],
-        needKeys: ['n1'],
-        source: 'CLIENT_CONTRIBUTION',
-      },
-    ],
-  });
-  await addWhatComesLater();
+  await tellAll(kit);
   irisId = (await kit.ask(`{ person(nhsNumber: "${iris.nhsNumber}") { id } }`)).data.person.id;
 });
 
-/** What the story does not live to see: evidence, a run of payments, a reclaim, a question about a return, money set aside. */
-async function addWhatComesLater() {
-  const { pool, prisma } = kit.database;
-  const board = `(select id from organisation where ods_code = '${wenshire.icb.code}')`;
-  await pool.query(`
-    with document as (
-      insert into evidence (person_id, kind, hash, media_type, size_bytes, file_name, dated, uploaded_by)
-      select person_id, 'RECEIPT', 'x', 'application/pdf', 1, 'receipt.pdf', '${today}', 'x' from spend limit 1
-      returning id, person_id
-    ) insert into spend_evidence (spend_id, evidence_id, person_id)
-      select s.id, d.id, d.person_id from document d join spend s using (person_id) limit 1;
-    insert into payment_run (organisation_id, due_on, count, pence, created_by)
-      values (${board}, '${today}', 0, 0, 'x');
-    insert into overspend_agreement (person_id, budget_id, source, organisation_id, pence, until, reason, agreed_by)
-      select person_id, budget_id, source, organisation_id, 100, '${today}', 'x', 'x' from funding_line
-       where organisation_id is not null limit 1;
-    insert into reclaim (person_id, budget_id, source, organisation_id, ground, reasons, pence, notice_on, pay_by, payer, created_by)
-      select person_id, id, 'ICB', ${board}, 'CIRCUMSTANCES_CHANGED', 'x', 100, '${today}', '2026-12-21', 'x', 'x'
-        from budget where kind = 'INTEGRATED' limit 1;
-    insert into return_query (return_id, person_id, organisation_id, text, asked_by, asked_at)
-      select id, person_id, ${board}, 'x', 'x', now() from financial_return limit 1`);
-  const { rows } = await pool.query(
-    `select id as "budgetId", person_id as "personId" from budget where kind = 'INTEGRATED' limit 1`,
-  );
-  const setAside = {
-    kind: 'COMMITTED',
-    source: 'ICB',
-    pence: 100n,
-    effectiveOn: today,
-    portionId: null,
-    description: 'Wages that are due',
-    cause: `commitment/${crypto.randomUUID()}`,
-  } as const;
-  await prisma.$transaction((tx) => post(tx, rows[0], [setAside]));
-}
 afterAll(() => kit.close());
 
 /** What graphql-js makes of the answer when it executes the document over it: the answer itself, if it is right. */
@@ -165,87 +93,6 @@ const derivedTypes = (() => {
   }
   return found;
 })();
-
-const days = [today, '2026-04-06', '2027-01-01'];
-const knownAts = ['2999-01-01T00:00:00.000Z', '2020-01-01T00:00:00.000Z'];
-const values: Record<string, string[]> = {
-  Int: ['1', '3', '0'],
-  LocalDate: days.map((day) => `"${day}"`),
-  DateTime: knownAts.map((instant) => `"${instant}"`),
-  ODSCode: [wenshire.council.code, wenshire.icb.code, 'ZZZ'].map((code) => `"${code}"`),
-  AsAt: [
-    `{ day: "${days[1]}", knownAt: "${knownAts[0]}" }`,
-    `{ day: "${days[0]}" }`,
-    `{ knownAt: "${knownAts[0]}" }`,
-    `{ knownAt: "${knownAts[1]}" }`,
-    '{ day: null }',
-    'null',
-  ],
-};
-
-/**
- * A field's `n`th set of arguments, as text: each by its type. The first holds only those that must be there. Nothing
- * is narrowed and nothing is paged, but by how many.
- */
-function argumentsOf(field: GraphQLField<unknown, unknown>, n: number): string {
-  const given = field.args.flatMap(({ name, type }) => {
-    if (name === 'after' || name === 'filter' || (n === 0 && !isNonNullType(type))) return [];
-    const named = getNamedType(type);
-    const choice = isEnumType(named) ? named.getValues().map((value) => value.name) : values[named.name];
-    if (choice === undefined) throw new Error(`what is ${field.name} asked with as ${name}: ${named.name}?`);
-    if (name === 'first') return [`first: ${(n % 5) + 1}`];
-    return [`${name}: ${choice[(n === 0 ? 0 : n - 1) % choice.length]}`];
-  });
-  return given.length === 0 ? '' : `(${given.join(', ')})`;
-}
-
-/** Random selections of a type, with arguments, aliases, repeated fields, fragments and directives on variables. */
-function selectionOf(typeName: string, depth: number): fc.Arbitrary<string> {
-  const type = schema.getType(typeName)!;
-  if (!isObjectType(type) && !isInterfaceType(type)) throw new Error(typeName);
-  const fields = Object.values(type.getFields()).filter(
-    (field) => depth > 0 || isLeafType(getNamedType(field.type)),
-  );
-  if (fields.length === 0) return fc.constant('{ __typename }');
-  // What is worked out, and what looks back, is asked for more often than by chance.
-  const isRare = ({ name, args }: GraphQLField<unknown, unknown>) =>
-    views[typeName]?.fields[name]?.is === 'derived' || args.some((arg) => arg.name === 'asAt');
-  const one = fc
-    .record({
-      field: fc.constantFrom(...fields.flatMap((field) => (isRare(field) ? [field, field, field] : [field]))),
-      alias: fc.option(fc.constantFrom('a', 'b', 'c'), { freq: 3, nil: null }),
-      directive: fc.constantFrom(
-        '',
-        '',
-        '',
-        ' @skip(if: $yes)',
-        ' @include(if: $yes)',
-        ' @skip(if: $no)',
-        ' @include(if: true)',
-      ),
-      fragment: fc.constantFrom(false, false, true),
-      n: fc.nat({ max: 6 }),
-    })
-    .chain(({ field, alias, directive, fragment, n }) => {
-      const named = getNamedType(field.type);
-      const args = argumentsOf(field, n);
-      // An alias stands for one thing only: its field's name and arguments are part of it.
-      const key = alias === null && field.args.length === 0 ? '' : `${alias ?? 'x'}_${field.name}_${n}: `;
-      const below = isLeafType(named)
-        ? fc.constant('')
-        : selectionOf(named.name, depth - 1).map((s) => ` ${s}`);
-      return below.map((selection) => {
-        const text = `${key}${field.name}${args}${directive}${selection}`;
-        return fragment ? `... on ${typeName}${directive} { ${text} }` : text;
-      });
-    });
-  return fc
-    .array(fc.oneof({ weight: 9, arbitrary: one }, { weight: 1, arbitrary: fc.constant('__typename') }), {
-      minLength: 1,
-      maxLength: 6,
-    })
-    .map((parts) => `{ always: __typename ${parts.join(' ')} }`);
-}
 
 const operations = fc
   .tuple(
@@ -518,48 +365,6 @@ describe('what every view owes to the schema', () => {
     expect(undescribed(schema)).toEqual([]);
   });
 });
-
-function typeNamed(name: string): GraphQLObjectType {
-  const type = schema.getType(name);
-  if (!isObjectType(type)) throw new Error(name);
-  return type;
-}
-
-const objectsOf = (name: string) =>
-  Object.values(typeNamed(name).getFields()).flatMap((field) =>
-    isLeafType(getNamedType(field.type)) ? [] : [field.name],
-  );
-const leavesOf = (type: GraphQLObjectType) =>
-  Object.values(type.getFields()).filter((field) => isLeafType(getNamedType(field.type)));
-const isFlat = (type: GraphQLObjectType) => leavesOf(type).length === Object.keys(type.getFields()).length;
-
-/**
- * A field, and below it every field of every type there is. A type is spelt out where it is nearest; elsewhere, since
- * it comes from another query there, with its leaves and what is made of leaves only, such as money.
- */
-function everyEdge(of: string, name: string, n: number): string {
-  const spelt = new Set([of]);
-  const waiting: (() => void)[] = [];
-  function select(field: GraphQLField<unknown, unknown>): () => string {
-    const start = `${field.name}${argumentsOf(field, n)}`;
-    const type = getNamedType(field.type);
-    if (!isObjectType(type)) return () => start;
-    const isNearest = !spelt.has(type.name);
-    spelt.add(type.name);
-    const fields = Object.values(type.getFields()).filter((below) => {
-      const named = getNamedType(below.type);
-      return isNearest || isLeafType(named) || (isObjectType(named) && isFlat(named));
-    });
-    let parts: (() => string)[] = [];
-    waiting.push(() => {
-      parts = fields.map(select);
-    });
-    return () => `${start} { __typename ${parts.map((part) => part()).join(' ')} }`;
-  }
-  const whole = select(typeNamed(of).getFields()[name]!);
-  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) next();
-  return whole();
-}
 
 function undescribed(of: GraphQLSchema): string[] {
   const builtIn = new Set(['String', 'Int', 'Float', 'Boolean', 'ID', 'Query', 'Mutation']);

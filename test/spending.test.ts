@@ -332,7 +332,8 @@ describe('a spend', () => {
     await kit.database.pool.query(
       `update role_on_record set valid_to = '2026-01-01' where role = 'LPA_PROPERTY_AND_FINANCE'`,
     );
-    expect(await code(daughter)).toBe('NOT_YOURS');
+    // Nor is the budget hers to see then.
+    expect(await code(daughter)).toBe('NOT_FOUND');
     await kit.database.pool.query(
       `update role_on_record set valid_to = null where role = 'LPA_PROPERTY_AND_FINANCE'`,
     );

@@ -123,9 +123,9 @@ const ownSide = (p: PolicyParameters): string =>
   `(select case o.kind when 'ICB' then 'NHS' when 'COUNCIL' then 'COUNCIL' end::side
       from organisation o where o.ods_code = ${p.viewer('organisation')})`;
 
-/** SQL: rows of choices by which the person keeps something of the other side from the viewer's, today. */
+/** SQL: rows of choices by which the person keeps something of a side that is not the viewer's from it, today. */
 const keptFromViewer = (personId: string, p: PolicyParameters): string =>
-  `sharing_choice c where c.person_id = ${personId} and not c.shares and ${holdsOn('c', p.today())} and c.side <> ${ownSide(p)}`;
+  `sharing_choice c where c.person_id = ${personId} and not c.shares and ${holdsOn('c', p.today())} and c.side is distinct from ${ownSide(p)}`;
 
 /** A thing is of one side (SQL of it, null for what both agreed), or may be of either. */
 export type OfSide = string | 'EITHER';
