@@ -18,7 +18,7 @@ import { maxBodyBytes } from './limit/rules.ts';
 import { type LiveLimits, openLive } from './live/live.ts';
 import type { Database } from './platform/database.ts';
 import { londonDay } from './platform/day.ts';
-import { type Deadline, inTime, startDeadline } from './platform/deadline.ts';
+import { type Deadline, openDeadlines, tooLate } from './platform/deadline.ts';
 import { Fault } from './platform/fault.ts';
 import type { Log } from './platform/log.ts';
 import type { Metrics } from './platform/metric.ts';
@@ -66,6 +66,7 @@ export async function startHub(
   const live = openLive({ ...options, audit, schema, executor, limit, limits: options.live });
   showRelayLag(metrics.registry, database.pool);
   showUntoldAccesses(metrics.registry, database.pool);
+  const deadlines = openDeadlines(limit.limits.deadlineMs);
   let closing = false;
 
   const app = express();
@@ -75,9 +76,16 @@ export async function startHub(
 
   /** The hot path: node's own HTTP, for a request through Express takes a third longer. */
   async function graphql(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const deadline = startDeadline(limit.limits.deadlineMs);
-    res.once('close', deadline.pass);
-    await inTime(answer(req, res, deadline), deadline).finally(deadline.close);
+    const deadline = deadlines.start();
+    deadline.whenOver(() => void (res.destroyed || fail(tooLate(), res)));
+    res.on('close', deadline.pass);
+    try {
+      await answer(req, res, deadline);
+    } catch (error) {
+      if (!deadline.isOver()) throw error;
+    } finally {
+      deadline.close();
+    }
   }
 
   async function answer(req: IncomingMessage, res: ServerResponse, deadline: Deadline): Promise<void> {
@@ -163,6 +171,7 @@ export async function startHub(
       await live.close();
       await apollo.stop();
       limit.close();
+      deadlines.close();
       server.closeIdleConnections();
       await new Promise((resolve) => server.close(resolve));
     },

@@ -2,7 +2,7 @@
 import { request } from 'node:http';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startDeadline } from '../src/platform/deadline.ts';
+import { openDeadlines } from '../src/platform/deadline.ts';
 import { openPipeline } from '../src/platform/pipeline.ts';
 import { makeDemoDatabase } from './setup/database.ts';
 import { noon } from './setup/demo.ts';
@@ -135,6 +135,9 @@ describe('a statement that does not come back', () => {
 });
 
 describe('cancelling on a connection that carries the statements of many', () => {
+  const deadlines = openDeadlines(60_000);
+  afterAll(() => deadlines.close());
+
   const sleep = { name: 'sleep', text: 'select pg_sleep(3)::text' };
   const answer = { name: 'answer', text: 'select $1::int * 2 as twice' };
 
@@ -143,7 +146,7 @@ describe('cancelling on a connection that carries the statements of many', () =>
     try {
       await pipeline.run(answer, [1]);
       for (let round = 0; round < 5; round++) {
-        const deadline = startDeadline(60_000);
+        const deadline = deadlines.start();
         const stuck = pipeline.run(sleep, [], deadline).catch(({ code }) => code);
         const others = [2, 3, 4].map((n) => pipeline.run(answer, [n]));
         setTimeout(deadline.pass, 20);
@@ -161,7 +164,7 @@ describe('cancelling on a connection that carries the statements of many', () =>
     const counted = { name: 'counted', text: 'select pg_sleep(0.004)::text, $1::int' };
     try {
       for (let round = 0; round < 10; round++) {
-        const deadline = startDeadline(60_000);
+        const deadline = deadlines.start();
         const first = pipeline.run(short, [], deadline).catch(({ code }) => code);
         const others = Array.from({ length: 30 }, (_, n) => pipeline.run(counted, [n]));
         // The cancel arrives about when it is done by itself.

@@ -1,14 +1,6 @@
 /** What an operation costs: what it asks for is known before it runs, what it got is told after, and no more is charged. */
 import fc from 'fast-check';
-import {
-  getNamedType,
-  getNullableType,
-  isLeafType,
-  isListType,
-  isNonNullType,
-  isObjectType,
-  parse,
-} from 'graphql';
+import { getNamedType, getNullableType, isLeafType, isListType, isObjectType, parse } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openCatalogue } from '../src/catalogue.ts';
 import { objectsIn, openWeights } from '../src/limit/cost.ts';
@@ -106,7 +98,7 @@ describe('one point for each object asked for', () => {
 
   test('objects are counted in the text of an answer, whatever its texts say', () => {
     const data = { a: { b: '{"x": {', c: [{ d: 'ends in {' }, { e: {} }], f: '\\{"g"' }, z: null };
-    expect(objectsIn(new JsonText(JSON.stringify(data)), new Set())).toBe(3);
+    expect(objectsIn(new JsonText('', [JSON.stringify(data), null]), new Set()) - 1).toBe(3);
     expect(objectsIn(data, new Set())).toBe(3);
     expect(objectsIn({ ...data, s: { t: {} } }, new Set(['s']))).toBe(3);
     expect(objectsIn(null, new Set())).toBe(0);

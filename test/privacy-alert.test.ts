@@ -132,6 +132,10 @@ describe('with the queue on Redis', () => {
     );
     expect(new Set(receiver.posts.map(({ body }) => body)).size).toBe(1);
     expect(await waiting()).toBe(0);
+    const { rows: audited } = await kit.database.pool.query(
+      `select object, role, cardinality(person_ids) as people from audit_event where object = 'privacy.officer.told'`,
+    );
+    expect(audited).toEqual([{ object: 'privacy.officer.told', role: 'SYSTEM', people: 1 }]);
   }, 60_000);
 });
 
@@ -174,12 +178,12 @@ test('with nobody to post to, the log says so, once, and of nobody', async () =>
   await open(strangers[2]!);
   const lines = await work();
   await until(allTold);
-  const said = lines.filter((line) => line.includes('privacy-alert')).map((line) => JSON.parse(line));
+  const said = lines.filter((line) => line.includes('privacy.officer.told')).map((line) => JSON.parse(line));
   expect(said).toEqual([
     {
       level: 'warn',
       time: expect.any(String),
-      event: 'privacy-alert',
+      event: 'privacy.officer.told',
       emergencyId: expect.stringMatching(/^emn_/),
       organisation: '999',
       role: 'SOCIAL_WORKER',

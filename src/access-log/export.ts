@@ -4,8 +4,9 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Express } from 'express';
 import type pg from 'pg';
-import { maySeeOversight } from '../access/policy.ts';
+import { oversight } from '../access/scope.ts';
 import type { SignIn } from '../access/sign-in.ts';
+import type { Viewer } from '../access/viewer.ts';
 import { type Audit, correlationIdOf } from '../audit/store.ts';
 import { personPrefix } from '../person/view.ts';
 import { Fault } from '../platform/fault.ts';
@@ -62,13 +63,18 @@ function periodOf(asked: URLSearchParams): Period {
   return { from: from!.toISOString(), to: to!.toISOString() };
 }
 
+async function mayOversee(pool: Pick<pg.Pool, 'query'>, viewer: Viewer): Promise<boolean> {
+  const { text, values } = oversight(viewer);
+  return (await pool.query(text, values)).rowCount === 1;
+}
+
 /** `/export/audit.ndjson?from=<instant>&to=<instant>`: for auditors and privacy officers. */
 export function addAuditExport(app: Express, options: AuditExportOptions): void {
   app.get(
     '/export/audit.ndjson',
     async (req: IncomingMessage & { originalUrl: string }, res: ServerResponse) => {
       const viewer = await options.signIn.viewerFrom(req.headers.authorization);
-      const allowed = maySeeOversight(viewer.role);
+      const allowed = await mayOversee(options.pool, viewer);
       const period = allowed ? periodOf(new URL(req.originalUrl, 'http://hub').searchParams) : null;
       await options.audit.record({
         at: options.now(),

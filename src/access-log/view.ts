@@ -85,7 +85,7 @@ function audited(at: PageAt): string {
                         where ${personIsGiven}) found
          cross join lateral (select * from audit_event where id = found.id offset 0) e
         where ${wanted} order by e.at desc, e.id desc limit ${at.limit})) e
-     where ${maySeeOversight(at.role)}
+     where ${maySeeOversight(at.role, at)}
      order by e.at desc, e.id desc limit ${at.limit}`;
 }
 

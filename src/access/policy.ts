@@ -47,6 +47,11 @@ const authority: Record<'CARE' | 'MONEY' | 'ANY', readonly string[]> = {
 const isLive = (row: string, p: PolicyParameters): string =>
   `${holdsOn(row, p.today())} and ${row}.suspended_at is null`;
 
+/** SQL: nobody has ended the viewer's work for the organisation they act for. */
+export const employs = (p: PolicyParameters): string =>
+  `not exists (select from employment_end e join organisation o on o.id = e.organisation_id
+      where o.ods_code = ${p.viewer('organisation')} and e.subject = ${p.viewer('subject')})`;
+
 /** SQL: the organisation the viewer acts for; none for whom it no longer employs, whatever their token says. */
 export const ownOrganisation = (p: PolicyParameters): string =>
   `(select o.id from organisation o where o.ods_code = ${p.viewer('organisation')} and not exists (
@@ -187,7 +192,11 @@ export function partOf(type: string, field: string): Part {
 
 export const isInTable = (type: string, field: string): boolean => partOfField.has(`${type}.${field}`);
 
-export const maySeeSync = (role: ViewerRole): boolean => mayEver(role, 'RUNS');
+/** SQL: of what is about nobody, whoever is at work may see this part. */
+const atWork = (role: ViewerRole, part: Part, p: PolicyParameters): string =>
+  mayEver(role, part) ? employs(p) : 'false';
+
+export const maySeeSync = (role: ViewerRole, p: PolicyParameters): string => atWork(role, 'RUNS', p);
 
 /** An organisation's own list of what it pays is for those who commission, and its runs hold bank details. */
 export const maySeeOwnPayments = (role: ViewerRole): boolean => teams.has(role);
@@ -201,4 +210,5 @@ export const authoritiesOver = (personId: string, p: PolicyParameters): string =
   `select s.role::text from role_on_record s where s.person_id = ${personId} and ${representing('ANY', p)}`;
 
 /** The audit of everything, and emergencies, which name people by id or not at all. */
-export const maySeeOversight = (role: ViewerRole): boolean => mayEver(role, 'OVERSIGHT');
+export const maySeeOversight = (role: ViewerRole, p: PolicyParameters): string =>
+  atWork(role, 'OVERSIGHT', p);

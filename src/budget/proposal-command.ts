@@ -5,7 +5,7 @@ import { personPrefix } from '../person/view.ts';
 import { uuidOf } from '../platform/id.ts';
 import type { Command, CommandContext } from '../write/command.ts';
 import { UserFault } from '../write/command.ts';
-import { announce, noting, visiblePerson } from '../write/subject.ts';
+import { announce, noting, visibleOf, visiblePerson } from '../write/subject.ts';
 import { holdsOn } from './split-rules.ts';
 import {
   atMost,
@@ -147,15 +147,19 @@ async function read({ tx }: CommandContext, input: Contents, faults: UserFault[]
 
 /** Parts are budgets that sources keep of the same person, in force, and each of one integrated budget at most. */
 async function judgeParts(
-  { tx, today }: CommandContext,
+  context: CommandContext,
   personId: string,
   kind: BudgetKind,
   ids: (string | null)[],
   wholeId: string | null,
 ): Promise<UserFault[]> {
-  const found = await tx.budget.findMany({
-    where: { personId, id: { in: ids.filter((id) => id !== null) } },
-  });
+  const { tx, today } = context;
+  const seen = await visibleOf(
+    context,
+    'budget',
+    ids.filter((id) => id !== null),
+  );
+  const found = await tx.budget.findMany({ where: { personId, id: { in: [...seen] } } });
   return ids.flatMap((id, i) => {
     const part = found.find((budget) => budget.id === id);
     const isInForce =

@@ -3,7 +3,7 @@
 import { personPrefix, rolePrefix } from '../person/view.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type Command, type CommandContext, UserFault } from '../write/command.ts';
-import { announce, isVisible, notFound, reasonOf, textOf } from '../write/subject.ts';
+import { announce, isVisibleRow, notFound, reasonOf, textOf } from '../write/subject.ts';
 
 interface RoleInput {
   idempotencyKey: string;
@@ -16,7 +16,7 @@ async function changeRole(context: CommandContext, input: RoleInput, suspend: bo
   const reason = reasonOf(input.reason);
   const id = uuidOf(rolePrefix, input.roleId);
   const role = id === null ? null : await tx.roleOnRecord.findFirst({ where: { id } });
-  if (role === null || !(await isVisible(context, role.personId))) throw notFound('roleId');
+  if (role === null || !(await isVisibleRow(context, 'role_on_record', id))) throw notFound('roleId');
   const { personId, organisationId, individualNhsNumber, individualName } = role;
   // Whoever holds it may hold others here, by the word of another source: all of them go and come together.
   const holder =

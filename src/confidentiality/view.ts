@@ -1,5 +1,5 @@
 /** How what is kept back, and from whom, is read. */
-import { maySeeOversight, withheldFrom } from '../access/policy.ts';
+import { employs, maySeeOversight, withheldFrom } from '../access/policy.ts';
 import { Fault } from '../platform/fault.ts';
 import { parseNhsNumber } from '../platform/nhs-number.ts';
 import {
@@ -40,7 +40,7 @@ const emergencyAccesses: Field = {
   keys: latestFirst('opened_at', 'timestamptz'),
   rows: (at) => `
     select * from emergency_access a
-     where ${maySeeOversight(at.role) ? 'true' : 'false'} and (a.opened_at, a.id) < (${at.after[0]}, ${at.after[1]})
+     where ${maySeeOversight(at.role, at)} and (a.opened_at, a.id) < (${at.after[0]}, ${at.after[1]})
      order by a.opened_at desc, a.id desc limit ${at.limit}`,
 };
 
@@ -88,7 +88,7 @@ export const confidentialityViews: Views = {
       prefix: emergencyPrefix,
       // Whoever opened a record sees that they did, and until when, though the person is not otherwise theirs to see.
       rows: (at, uuid) => `select t.* from emergency_access t where t.id = ${uuid}
-        and (t.subject = ${at.viewer('subject')} or ${at.maySee('t.person_id')})`,
+        and (t.subject = ${at.viewer('subject')} and ${employs(at)} or ${at.maySee('t.person_id')})`,
     },
   },
   EmergencyNotice: {
@@ -96,7 +96,7 @@ export const confidentialityViews: Views = {
     node: {
       prefix: noticePrefix,
       rows: (at, uuid) =>
-        `select t.* from emergency_access t where t.id = ${uuid} and ${maySeeOversight(at.role) ? 'true' : 'false'}`,
+        `select t.* from emergency_access t where t.id = ${uuid} and ${maySeeOversight(at.role, at)}`,
     },
     fields: {
       id: globalId(noticePrefix),

@@ -12,6 +12,7 @@ import {
   announce,
   authoritiesOf,
   expectVersion,
+  isVisibleRow,
   lockVisible,
   type MoneyGiven,
   penceOf,
@@ -189,7 +190,7 @@ const kinds = {
  * @throws UserFault NOT_FOUND
  */
 async function ownOf(
-  { tx }: CommandContext,
+  context: CommandContext,
   kind: keyof typeof kinds,
   personId: string,
   givenId: string | null | undefined,
@@ -197,11 +198,11 @@ async function ownOf(
   if (givenId == null) return null;
   const { prefix, field } = kinds[kind];
   const id = uuidOf(prefix, givenId);
-  const rows = await tx.$queryRawUnsafe<unknown[]>(
+  const rows = await context.tx.$queryRawUnsafe<unknown[]>(
     `select from ${kind} where id = $1::uuid and person_id = $2::uuid`,
     id,
     personId,
   );
-  if (id !== null && rows.length === 1) return id;
+  if (rows.length === 1 && (await isVisibleRow(context, kind, id))) return id;
   throw new UserFault('NOT_FOUND', `There is no such ${kind} of this person.`, field);
 }

@@ -7,9 +7,10 @@ import { type Command, type CommandContext, UserFault } from '../write/command.t
 import {
   actingOrganisation,
   announce,
-  isVisible,
+  isVisibleRow,
   mayDecideAboutMoney,
   notFound,
+  visibleOf,
   visiblePerson,
 } from '../write/subject.ts';
 import { endings, hasKnownEnding } from './type.ts';
@@ -97,7 +98,7 @@ export const requestEvidenceUploadCommand: Command<RequestInput, { uploadId: str
   name: 'requestEvidenceUpload',
   run: async (context, input) => {
     const { tx, viewer, now, today } = context;
-    const personId = await visiblePerson(context, uuidOf(personPrefix, input.personId));
+    const personId = await visiblePerson(context, uuidOf(personPrefix, input.personId), 'personId', 'MONEY');
     await mustHandle(context, { personId });
     const upload = await tx.evidenceUpload.create({
       data: {
@@ -127,7 +128,7 @@ async function lockSpend(context: CommandContext, input: AttachInput) {
     'select id, person_id, budget_id, portion_id, state::text as state from spend where id = $1::uuid for update',
     uuidOf(spendPrefix, input.spendId),
   );
-  if (spend === undefined || !(await isVisible(context, spend.person_id))) throw notFound('spendId');
+  if (spend === undefined || !(await isVisibleRow(context, 'spend', spend.id))) throw notFound('spendId');
   const { person_id: personId, budget_id: budgetId, portion_id: portionId } = spend;
   await mustHandle(context, { personId, budgetId, portionId });
   const named = input.evidenceIds.map((id) => uuidOf(evidencePrefix, id));
@@ -135,7 +136,11 @@ async function lockSpend(context: CommandContext, input: AttachInput) {
     where: { personId, id: { in: named.filter((id) => id !== null) } },
     select: { id: true },
   });
-  const ids = new Set(known.map(({ id }) => id));
+  const ids = await visibleOf(
+    context,
+    'evidence',
+    known.map(({ id }) => id),
+  );
   const absent = named.findIndex((id) => id === null || !ids.has(id));
   if (absent >= 0) throw notFound(`evidenceIds.${absent}`);
   return { spend, personId, evidenceIds: [...ids] };

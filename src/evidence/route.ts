@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { Express } from 'express';
 import { readAs } from '../access/holder.ts';
-import { visiblePeople } from '../access/scope.ts';
+import { visibleRows } from '../access/scope.ts';
 import type { SignIn } from '../access/sign-in.ts';
 import type { Viewer } from '../access/viewer.ts';
 import { type Audit, correlationIdOf } from '../audit/store.ts';
@@ -99,7 +99,7 @@ function attachment(fileName: string): string {
   return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
 }
 
-/** The document, if the viewer may see its person today. */
+/** The document, if it is the viewer's to see today. */
 async function find({ pool, now }: UploadTools, viewer: Viewer, id: string | null) {
   if (id === null) return null;
   const row = await transaction(pool, async (sql) => {
@@ -110,7 +110,7 @@ async function find({ pool, now }: UploadTools, viewer: Viewer, id: string | nul
       [id],
     );
     if (rows.length === 0) return undefined;
-    const { text, values } = visiblePeople(viewer, today, [rows[0].person_id], 'MONEY');
+    const { text, values } = visibleRows(viewer, today, 'evidence', [id]);
     return (await sql.query(text, values)).rows.length === 0 ? undefined : rows[0];
   });
   if (row === undefined) return null;

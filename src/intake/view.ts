@@ -17,7 +17,7 @@ const source = one(
   ({ parent }) => `select * from source_system where id = ${parent}.source_id`,
 );
 
-const ifMaySee = (at: At) => (maySeeSync(at.role) ? 'true' : 'false');
+const ifMaySee = (at: At) => maySeeSync(at.role, at);
 
 export const intakeViews: Views = {
   Query: {

@@ -1,8 +1,8 @@
 /** How the ledger is read: transfers, the balances that are kept beside them, and all budgets in force as one. */
+import { budgetSide } from '../access/side.ts';
 import { holdsOn } from '../platform/day.ts';
 import {
   type At,
-  budgetSide,
   column,
   type Field,
   instant,

@@ -69,7 +69,7 @@ export function openWeights(schema: GraphQLSchema) {
 
 /** How many objects an answer holds. `{"` and the start of a name stand nowhere else in JSON: a text has `\"`. */
 export function objectsIn(data: unknown, besides: ReadonlySet<string>): number {
-  if (data instanceof JsonText) return objectsOf(data.text) - 1;
+  if (data instanceof JsonText) return data.parts.reduce((sum, part) => sum + objectsOf(part ?? ''), 0);
   if (typeof data !== 'object' || data === null) return 0;
   const parts = Object.entries(data).filter(([key]) => !besides.has(key));
   return parts.reduce((sum, [, part]) => sum + objectsOf(JSON.stringify(part) ?? ''), 0);

@@ -30,8 +30,6 @@ interface Operation {
   variables: Record<string, unknown>;
 }
 
-export type Guard = ReturnType<typeof openGuard>;
-
 /** Points are counted for somebody at one application: whoever has two is not held up by the other. */
 const keyOf = ({ subject, client }: Viewer) => `${client ?? ''} ${subject}`;
 

@@ -63,7 +63,7 @@ export interface Live {
 
 const usual: LiveLimits = { maxStreams: 2_000, maxQueued: 1_000, blockedMs: 30_000 };
 
-/** How often every stream's token, and its right to the one person it is about, are looked at without a change. */
+/** How often every stream's token, and its right to the one person it is about or to any, are looked at without a change. */
 const sweepMs = 2_000;
 
 const busy = () =>
@@ -72,6 +72,8 @@ const stopping = () =>
   new Fault('UNAVAILABLE', 'The hub stops. Open the stream again, with `after`.', { retryable: true });
 const noSuchPerson = () =>
   new Fault('PERSON_NOT_FOUND', 'There is no such person, or they are not yours to see.');
+
+const noLongerAtWork = () => new Fault('FORBIDDEN', 'Your work for this organisation has ended.');
 
 /** Rows that are read from the table at a time, and the ids that are looked through for them. */
 const pageRows = 100;
@@ -139,8 +141,9 @@ export function openLive(options: LiveOptions): Live {
     try {
       await stream.confirm();
       // The database may be away for a while: nothing is told then, and the stream waits.
-      if (personId === null || (await gate.maySee(viewer, personId).catch(() => true))) return;
-      stream.end(noSuchPerson());
+      const isOpen = personId === null ? gate.isAtWork(viewer) : gate.maySee(viewer, personId, 'IDENTITY');
+      if (await isOpen.catch(() => true)) return;
+      stream.end(personId === null ? noLongerAtWork() : noSuchPerson());
     } catch (error) {
       stream.end(error as Fault);
     }
@@ -153,7 +156,8 @@ export function openLive(options: LiveOptions): Live {
     confirm: () => Promise<unknown>,
   ): Promise<Stream> {
     const personId = asked.personId == null ? null : uuidOf(personPrefix, asked.personId);
-    const isVisible = asked.personId == null || (personId !== null && (await gate.maySee(viewer, personId)));
+    const isVisible =
+      asked.personId == null || (personId !== null && (await gate.maySee(viewer, personId, 'IDENTITY')));
     await audit.record({
       at: now(),
       requestId,
@@ -165,6 +169,7 @@ export function openLive(options: LiveOptions): Live {
       personIds: isVisible && personId !== null ? [personId] : [],
     });
     if (!isVisible) throw noSuchPerson();
+    if (!(await gate.isAtWork(viewer))) throw noLongerAtWork();
     await tail.start();
     const wanted: Wanted = {
       topics: new Set(asked.topics ?? Object.values(topics)),

@@ -1,4 +1,5 @@
 /** What of the outbox is told to whom it concerns, and how a place in it is written down. */
+import type { Part } from '../access/table.ts';
 
 /** The values of `ChangeTopic`, and what the outbox calls them. Other topics are the hub's own business. */
 export const topics = {
@@ -15,7 +16,33 @@ export const topics = {
   RECLAIM_CHANGED: 'reclaim.changed',
   RETURN_DUE: 'return.due',
   RETURN_CHANGED: 'return.changed',
+  SHARING_CHANGED: 'sharing.changed',
+  ROLE_CHANGED: 'role.changed',
 } as const;
+
+type Topic = (typeof topics)[keyof typeof topics];
+
+/** In which part of the record something happened: who does not read that, or not of both sides, does not hear of it. */
+const parts: Record<Topic, Part> = {
+  'person.changed': 'IDENTITY',
+  'eligibility.changed': 'DECISION',
+  'plan.changed': 'SUPPORT',
+  'budget.changed': 'MONEY',
+  'budget.alert': 'MONEY',
+  // When which review was held is among what is said of the next.
+  'review.held': 'SUPPORT',
+  'decision.changed': 'DECISION',
+  'money.changed': 'MONEY',
+  'payment.changed': 'MONEY',
+  'evidence.changed': 'MONEY',
+  'reclaim.changed': 'MONEY',
+  'return.due': 'MONEY',
+  'return.changed': 'MONEY',
+  'sharing.changed': 'CONFIDENTIALITY',
+  'role.changed': 'PEOPLE',
+};
+
+export const partOfTopic = (topic: string): Part => parts[topic as Topic];
 
 /** A row of the outbox. */
 export interface Announced {

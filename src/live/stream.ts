@@ -5,7 +5,7 @@
 import type { Viewer } from '../access/viewer.ts';
 import { Fault } from '../platform/fault.ts';
 import type { Gate } from './gate.ts';
-import { type Announced, cursorOf, peopleOf, type Wanted, wholeRow } from './rules.ts';
+import { type Announced, cursorOf, partOfTopic, peopleOf, type Wanted, wholeRow } from './rules.ts';
 import type { Tail } from './tail.ts';
 
 export interface Change {
@@ -134,9 +134,10 @@ export function openStream(viewer: Viewer, wanted: Wanted, tools: StreamTools): 
     missed = 0;
   }
 
-  async function visible<Row extends { personId: string }>(people: Row[]): Promise<Row[]> {
+  async function visible<Row extends { personId: string }>(topic: string, people: Row[]): Promise<Row[]> {
     await confirm();
-    const answers = await Promise.all(people.map(({ personId }) => gate.maySee(viewer, personId)));
+    const part = partOfTopic(topic);
+    const answers = await Promise.all(people.map(({ personId }) => gate.maySee(viewer, personId, part)));
     return people.filter((_, index) => answers[index]);
   }
 
@@ -144,7 +145,7 @@ export function openStream(viewer: Viewer, wanted: Wanted, tools: StreamTools): 
     for (let row = await next(); row !== null; row = await next()) {
       const { id, topic, at: instant } = row;
       await room();
-      let people = await visible(peopleOf(row, wanted));
+      let people = await visible(topic, peopleOf(row, wanted));
       let askedAt = Date.now();
       while (people.length > 0 && !ended) {
         const [{ index, personId }, ...rest] = people as [{ index: number; personId: string }];
@@ -152,7 +153,7 @@ export function openStream(viewer: Viewer, wanted: Wanted, tools: StreamTools): 
         people = rest;
         await room();
         if (Date.now() - askedAt < staleMs) continue;
-        people = await visible(people);
+        people = await visible(topic, people);
         askedAt = Date.now();
       }
     }

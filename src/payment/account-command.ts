@@ -6,7 +6,7 @@ import { addDays, dayOf } from '../platform/day.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type Command, type CommandContext, Refused, UserFault } from '../write/command.ts';
 import { isSameHuman } from '../write/human.ts';
-import { announce, isVisible, lockVisible, notFound, textOf } from '../write/subject.ts';
+import { announce, isVisibleRow, lockVisible, notFound, textOf } from '../write/subject.ts';
 import { coolingOffDays } from './approval.ts';
 import { budgetOf, coolingOffSaid, managementOf, payersOf } from './facts.ts';
 import { paymentChanged } from './store.ts';
@@ -84,7 +84,7 @@ export const approvePayeeAccountCommand: Command<{ idempotencyKey: string; accou
     const { tx, viewer, today, now } = context;
     const id = uuidOf(payeeAccountPrefix, input.accountId);
     const known = id === null ? null : await tx.payeeAccount.findFirst({ where: { id } });
-    if (known === null || !(await isVisible(context, known.personId))) throw notFound('accountId');
+    if (known === null || !(await isVisibleRow(context, 'payee_account', id))) throw notFound('accountId');
     const { budgetId, portionId, personId } = known;
     // Schedules before budgets, like everybody.
     const paid = await tx.paymentSchedule.findMany({ where: { budgetId, portionId }, select: { id: true } });

@@ -3,7 +3,7 @@
 import { addDays, dayOf } from '../platform/day.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type CommandContext, Refused, UserFault } from '../write/command.ts';
-import { actingOrganisation, isVisible, notFound } from '../write/subject.ts';
+import { actingOrganisation, isVisibleRow, notFound } from '../write/subject.ts';
 import { type Ask, raise } from './store.ts';
 
 export const schedulePrefix = 'sch';
@@ -41,7 +41,8 @@ export async function openSchedule(context: CommandContext, scheduleId: string) 
   if (id === null) throw notFound('scheduleId');
   await lockSchedules(context, [id]);
   const schedule = await context.tx.paymentSchedule.findFirst({ where: { id }, include: { rates: true } });
-  if (schedule === null || !(await isVisible(context, schedule.personId))) throw notFound('scheduleId');
+  if (schedule === null || !(await isVisibleRow(context, 'payment_schedule', id)))
+    throw notFound('scheduleId');
   await expectPayer(context, [schedule.organisationId], 'scheduleId');
   return schedule;
 }
@@ -66,7 +67,7 @@ export async function openInstructions(context: CommandContext, ids: string[], f
   const opened: (typeof found)[number][] = [];
   for (const [n, uuid] of uuids.entries()) {
     const one = byId.get(uuid ?? '');
-    if (one !== undefined && (await isVisible(context, one.personId))) opened.push(one);
+    if (one !== undefined && (await isVisibleRow(context, 'payment_instruction', one.id))) opened.push(one);
     else missing.push(notFound(field(n)));
   }
   if (missing.length > 0) throw new Refused(missing);

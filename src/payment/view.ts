@@ -1,6 +1,7 @@
 /** How payment schedules and their payments are read. */
 
 import { maySeeOwnPayments, ownOrganisation } from '../access/policy.ts';
+import { sides } from '../access/side.ts';
 import { highestId } from '../platform/id.ts';
 import { moneyOf } from '../platform/money.ts';
 import {
@@ -16,7 +17,6 @@ import {
   organisation,
   type PageAt,
   personView,
-  sides,
   type Views,
 } from '../read/view.ts';
 import { partsOf } from './rules.ts';

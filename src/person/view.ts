@@ -1,5 +1,6 @@
 /** How people and what hangs on them are read. */
-import { peopleInScope } from '../access/policy.ts';
+import { maySeePerson, peopleInScope, readsPart, sharesWith } from '../access/policy.ts';
+import { budgetSide } from '../access/side.ts';
 import { Fault } from '../platform/fault.ts';
 import { uuidOf } from '../platform/id.ts';
 import { parseNhsNumber } from '../platform/nhs-number.ts';
@@ -78,6 +79,10 @@ const caseload: Field = {
     const { after, limit } = at;
     const knownToBoth = at.arg('boolean', (args) => filterOf(args).knownToBoth ?? null);
     const budget = at.arg('budget_kind', (args) => filterOf(args).budget ?? null);
+    // By what is kept from the viewer nobody is found.
+    const readsMoney =
+      readsPart(at.kind, 'MONEY') === true ? 'true' : maySeePerson(at.kind, 's.person_id', at, 'MONEY');
+    const shares = sharesWith(at.kind, 'MONEY', 's.person_id', budgetSide('b'), at) ?? 'true';
     return `select p.*, k.sort_name as k1, k.person_id as k2
       from (select distinct on (s.sort_name, s.person_id) s.sort_name, s.person_id
               from (${peopleInScope(at.kind, at, at.part)}) s
@@ -87,7 +92,7 @@ const caseload: Field = {
                       where l.person_id = s.person_id))
                and (${budget} is null or exists (
                      select from budget b where b.person_id = s.person_id and b.kind = ${budget}
-                        and b.status in ('ACTIVE', 'SUSPENDED')))
+                        and b.status in ('ACTIVE', 'SUSPENDED') and ${readsMoney} and ${shares}))
              order by s.sort_name, s.person_id limit ${limit}) k
       join person p on p.id = k.person_id
       order by k1, k2`;

@@ -2,6 +2,7 @@
 import type { Prisma } from '../generated/prisma/client.ts';
 import { uuidOf } from '../platform/id.ts';
 import { type Command, type CommandContext, Refused } from '../write/command.ts';
+import { visibleOf } from '../write/subject.ts';
 import { changePlan, type PlanResult, planChanged, takePlan, type WholePlan } from './change.ts';
 import {
   checkTies,
@@ -90,13 +91,18 @@ function daysOf(plan: WholePlan, input: Partial<EditInput>, { refuse }: Gathered
 
 type Parts = Awaited<ReturnType<typeof partsOf>>;
 
-async function partsOf({ tx }: CommandContext, plan: WholePlan, content: PlanContent, gathered: Gathered) {
+async function partsOf(context: CommandContext, plan: WholePlan, content: PlanContent, gathered: Gathered) {
   const needs = content.needs === undefined ? null : needsOf(content.needs ?? [], gathered);
   const outcomes = content.outcomes === undefined ? null : outcomesOf(content.outcomes ?? [], gathered);
   const given = content.lines ?? [];
   const wanted = given.map(({ portionId }) => uuidOf(portionPrefix, portionId));
-  const own = await tx.portion.findMany({
-    where: { personId: plan.personId, id: { in: wanted.filter((id) => id !== null) } },
+  const seen = await visibleOf(
+    context,
+    'portion',
+    wanted.filter((id) => id !== null),
+  );
+  const own = await context.tx.portion.findMany({
+    where: { personId: plan.personId, id: { in: [...seen] } },
     select: { id: true },
   });
   const isOwn = new Set(own.map(({ id }) => id));

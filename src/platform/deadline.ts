@@ -3,11 +3,16 @@ import { Fault } from './fault.ts';
 
 export interface Deadline {
   isOver(): boolean;
-  /** Calls once when it is over, at once if it is already. Gives the function that takes the call back. */
-  whenOver(call: () => void): () => void;
+  /** Calls once when it is over, at once if it is already. */
+  whenOver(call: () => void): void;
   /** The time is over. */
   pass(): void;
   /** Everything was done in time. */
+  close(): void;
+}
+
+export interface Deadlines {
+  start(): Deadline;
   close(): void;
 }
 
@@ -18,41 +23,52 @@ export const tooLate = () =>
     { retryable: true },
   );
 
-export function startDeadline(ms: number): Deadline {
-  const calls = new Set<() => void>();
-  let over = false;
-  const timer = setTimeout(pass, ms);
+/** How often is looked for what is over: one clock for all costs less than one for each. */
+const lookMs = 50;
 
-  function pass() {
-    if (over) return;
-    over = true;
-    clearTimeout(timer);
-    for (const call of calls) call();
-    calls.clear();
-  }
+export function openDeadlines(ms: number): Deadlines {
+  /** The oldest first, and each with its end. */
+  const open = new Map<Deadline, number>();
+  const clock = setInterval(() => {
+    const now = performance.now();
+    for (const [deadline, end] of open) {
+      if (end > now) return;
+      deadline.pass();
+    }
+  }, lookMs).unref();
 
   return {
-    isOver: () => over,
-    whenOver(call) {
-      if (over) call();
-      else calls.add(call);
-      return () => void calls.delete(call);
+    start() {
+      let over = false;
+      let calls: (() => void)[] | undefined;
+      const deadline: Deadline = {
+        isOver: () => over,
+        whenOver(call) {
+          if (over) call();
+          else if (calls === undefined) calls = [call];
+          else calls.push(call);
+        },
+        pass() {
+          if (!open.delete(deadline)) return;
+          over = true;
+          for (const call of calls ?? []) call();
+        },
+        close: () => void open.delete(deadline),
+      };
+      open.set(deadline, performance.now() + ms);
+      return deadline;
     },
-    pass,
-    close() {
-      clearTimeout(timer);
-      calls.clear();
-    },
+    close: () => clearInterval(clock),
   };
 }
 
 /** What is promised, or DEADLINE as soon as that passes; `then` is done besides. @throws Fault DEADLINE */
 export function inTime<T>(promised: Promise<T>, deadline: Deadline, then?: () => void): Promise<T> {
   return new Promise((resolve, reject) => {
-    const takeBack = deadline.whenOver(() => {
+    promised.then(resolve, reject);
+    deadline.whenOver(() => {
       reject(tooLate());
       then?.();
     });
-    promised.finally(takeBack).then(resolve, reject);
   });
 }

@@ -191,9 +191,8 @@ export function openPipeline(
   }
 
   /** Waits for a lane with room. */
-  async function laneFor(deadline: Deadline | undefined): Promise<Lane> {
-    for (let lane = freeLane(); ; lane = freeLane()) {
-      if (lane !== null) return lane;
+  async function nextLane(deadline: Deadline | undefined): Promise<Lane> {
+    for (;;) {
       if (waiting.length >= maxWaiting) throw busy();
       await new Promise<void>((resolve) => {
         waiting.push(resolve);
@@ -208,6 +207,8 @@ export function openPipeline(
         waiting.shift()?.();
         throw tooLate();
       }
+      const lane = freeLane();
+      if (lane !== null) return lane;
     }
   }
 
@@ -215,7 +216,7 @@ export function openPipeline(
     async run(statement, values, deadline) {
       const isOver = deadline?.isOver ?? (() => false);
       for (let tries = 1; ; tries++) {
-        const lane = await laneFor(deadline);
+        const lane = freeLane() ?? (await nextLane(deadline));
         if (closed) throw busy();
         const answer = send(lane, statement, values, isOver);
         try {

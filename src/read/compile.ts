@@ -21,6 +21,7 @@ import {
 } from 'graphql';
 import { holdersOf, viewerSql } from '../access/holder.ts';
 import { maySeePerson, type OfSide, partOf, readsPart, sharesWith } from '../access/policy.ts';
+import { sides } from '../access/side.ts';
 import type { Part, Kind as ViewerKind } from '../access/table.ts';
 import type { ViewerRole } from '../access/viewer.ts';
 import { Fault } from '../platform/fault.ts';
@@ -28,7 +29,7 @@ import { uuidOf } from '../platform/id.ts';
 import type { Statement } from '../platform/pipeline.ts';
 import { afterOf, cursorKeysSql, cursorSql } from './cursor.ts';
 import { type Derivation, derivedMark } from './derive.ts';
-import { type Arguments, type At, type Field, inherited, type Run, sides, type View } from './view.ts';
+import { type Arguments, type At, type Field, inherited, type Run, type View } from './view.ts';
 
 export interface Catalogue {
   schema: GraphQLSchema;
@@ -381,7 +382,7 @@ export function compile(
     const selection = [...subFields(connection, nodes)];
     const keyOf = ({ cursorKeys, viewer }: Run) => cursorKeys(viewer.subject, listName);
     const after = field.keys.map(({ type, first }, i) =>
-      at.arg(type, (args, run) => afterOf(args.after, field.keys.length, keyOf(run))?.[i] ?? first),
+      at.arg(type, (args, run) => afterOf(args.after, field.keys.length, () => keyOf(run))?.[i] ?? first),
     );
     const size = at.arg('int', (args) => pageSize(args.first));
     // One row more than is shown tells whether there are more; nobody else needs it.

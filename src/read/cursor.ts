@@ -34,14 +34,14 @@ function signatureOf(held: Buffer, key: Buffer): Buffer {
   return createHash('sha256').update(key).update(inner).digest().subarray(0, signatureBytes);
 }
 
-/** The sort keys in a cursor; null where there is no cursor. @throws Fault CURSOR_INVALID */
-export function afterOf(cursor: unknown, keys: number, key: Buffer): string[] | null {
+/** The sort keys in a cursor; null where there is no cursor, and then no key is made. @throws Fault CURSOR_INVALID */
+export function afterOf(cursor: unknown, keys: number, key: () => Buffer): string[] | null {
   if (cursor === undefined || cursor === null) return null;
   const bytes = Buffer.from(String(cursor), 'base64');
   const held = bytes.subarray(signatureBytes);
   const isOurs =
     bytes.length > signatureBytes &&
-    timingSafeEqual(bytes.subarray(0, signatureBytes), signatureOf(held, key));
+    timingSafeEqual(bytes.subarray(0, signatureBytes), signatureOf(held, key()));
   const values: unknown = isOurs ? JSON.parse(held.toString('utf8')) : null;
   if (Array.isArray(values) && values.length === keys) return values;
   throw new Fault(

@@ -36,8 +36,11 @@ import type { Arguments } from './view.ts';
 /** JSON text in place of data: it goes to the wire as it is. */
 export class JsonText {
   readonly text: string;
-  constructor(text: string) {
+  /** Its parts that PostgreSQL made, each as it came: to be looked through, where the whole is only sent. */
+  readonly parts: (string | null)[];
+  constructor(text: string, parts: (string | null)[]) {
     this.text = text;
+    this.parts = parts;
   }
 }
 
@@ -249,7 +252,7 @@ export function openExecutor(catalogue: Catalogue, keys: CursorKeys = cursorKeys
           ({ key, constant }) => `"${key}":${constant ?? texts[column++] ?? 'null'}`,
         );
         // The text stands in for the data; only `stringify` ever looks at it.
-        const data = new JsonText(`{${parts.join(',')}}`) as never;
+        const data = new JsonText(`{${parts.join(',')}}`, texts) as never;
         const restricted = shape.plan?.restricted ?? [];
         return restricted.length === 0 ? { data } : { data, extensions: { restricted } };
       }

@@ -4,6 +4,7 @@
  */
 
 import type { OfSide, PolicyParameters } from '../access/policy.ts';
+import type { SideOf } from '../access/side.ts';
 import type { Kind, Part } from '../access/table.ts';
 import type { Viewer, ViewerRole } from '../access/viewer.ts';
 import { highestId, lowestId } from '../platform/id.ts';
@@ -115,7 +116,7 @@ export interface View {
   /** SQL of the id of the person a row is about, given the row's alias: what the audit names. Null for other rows. */
   person: ((row: string) => string) | null;
   /** How it is told of which side a row is, where the person may keep one side's from the other. */
-  side?: keyof typeof sides | 'EITHER';
+  side?: SideOf;
   /** Makes the type a Node: its ids begin with this, and `rows` finds one by its UUID, within scope. */
   node?: { prefix: string; rows: (at: At, uuid: string) => string };
   fields: Record<string, Field>;
@@ -139,27 +140,8 @@ export function joinViews(...all: Views[]): Record<string, View> {
   return joined;
 }
 
-const linkSide = (row: string) =>
-  `(select f.side from person_link pl join source_system f on f.id = pl.source_id where pl.id = ${row}.link_id)`;
-
-/** SQL: on which side a budget stands by its kind; null for one that both agreed. */
-export const budgetSide = (row: string) =>
-  `(case ${row}.kind when 'PERSONAL_HEALTH_BUDGET' then 'NHS' when 'PERSONAL_BUDGET' then 'COUNCIL' end)::side`;
-
-/** SQL: of which side a row is, by what it has. Null for what both agreed. */
-export const sides = {
-  LINK: linkSide,
-  KIND: budgetSide,
-  BUDGET: (row: string) => `(select ${budgetSide('b')} from budget b where b.id = ${row}.budget_id)`,
-  SCHEDULE: (row: string) =>
-    `(select ${budgetSide('b')} from payment_schedule s join budget b on b.id = s.budget_id where s.id = ${row}.schedule_id)`,
-  PLAN: (row: string) => `(select ${linkSide('p')} from plan p where p.id = ${row}.plan_id)`,
-  ORGANISATION: (row: string) =>
-    `(select case o.kind when 'ICB' then 'NHS' when 'COUNCIL' then 'COUNCIL' end::side from organisation o where o.id = ${row}.organisation_id)`,
-};
-
 /** What hangs on something of a side is of that side. */
-export const inherited: Partial<Record<keyof typeof sides, (keyof typeof sides | 'EITHER')[]>> = {
+export const inherited: Partial<Record<SideOf, SideOf[]>> = {
   BUDGET: ['KIND', 'BUDGET', 'SCHEDULE'],
   SCHEDULE: ['BUDGET'],
   PLAN: ['LINK', 'PLAN'],

@@ -8,7 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Express } from 'express';
 import type pg from 'pg';
 import { readAs } from '../access/holder.ts';
-import { visiblePeople } from '../access/scope.ts';
+import { visiblePeople, visibleRows } from '../access/scope.ts';
 import type { SignIn } from '../access/sign-in.ts';
 import type { Viewer } from '../access/viewer.ts';
 import { type Audit, correlationIdOf } from '../audit/store.ts';
@@ -145,7 +145,10 @@ async function find({ pool, now }: ExportOptions, viewer: Viewer, asked: URLSear
           ]);
     const personId = rows[0]?.person_id ?? null;
     if (personId === null) return null;
-    const { text, values } = visiblePeople(viewer, today, [personId], 'MONEY');
+    const { text, values } =
+      budgetId === null
+        ? visiblePeople(viewer, today, [personId], 'MONEY')
+        : visibleRows(viewer, today, 'budget', [budgetId]);
     return (await sql.query(text, values)).rows.length === 0 ? null : { viewer, today, personId, budgetId };
   });
 }

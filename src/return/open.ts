@@ -33,7 +33,7 @@ export const openReturnCommand: Command<
   run: async (context, input) => {
     const { tx, viewer } = context;
     const { from, to } = input;
-    const personId = await visiblePerson(context, uuidOf(personPrefix, input.personId));
+    const personId = await visiblePerson(context, uuidOf(personPrefix, input.personId), 'personId', 'MONEY');
     if (to < from) throw new UserFault('DAY_INVALID', '"to" must not be before "from".', 'to');
     const codes = [...new Set(input.receivers)];
     if (codes.length < 1 || codes.length > maxReceivers)

@@ -7,7 +7,7 @@ import { idOf, uuidOf } from '../platform/id.ts';
 import { moneyOf } from '../platform/money.ts';
 import { type Command, UserFault } from '../write/command.ts';
 import type { Statements } from '../write/statements.ts';
-import { announce, isVisible, type MoneyGiven, reasonOf } from '../write/subject.ts';
+import { announce, isVisibleRow, type MoneyGiven, reasonOf } from '../write/subject.ts';
 import { amountOf, lineOf, portionIn } from './input.ts';
 import { commitmentPrefix } from './prefix.ts';
 import { lockParts, openPurse, type Purse, potsFor } from './purse.ts';
@@ -115,7 +115,7 @@ export const releaseCommitmentCommand: Command<
     const reason = reasonOf(input.reason);
     const id = uuidOf(commitmentPrefix, input.commitmentId);
     const [seen] = id === null ? [] : await setAsideBy(tx, id);
-    if (seen === undefined || !(await isVisible(context, seen.personId))) throw notFound();
+    if (seen === undefined || !(await isVisibleRow(context, 'budget', seen.budgetId))) throw notFound();
     const { personId } = seen;
     const part = await tx.budget.findUniqueOrThrow({
       where: { id_personId: { id: seen.budgetId, personId } },

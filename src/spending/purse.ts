@@ -3,8 +3,8 @@
  * have parts that two systems keep: what is agreed stands with the whole, and the money is in the parts.
  */
 
-import { maySeePerson, type PolicyParameters } from '../access/policy.ts';
-import { parametersOf } from '../access/scope.ts';
+import type { PolicyParameters } from '../access/policy.ts';
+import { maySeeRow, parametersOf } from '../access/scope.ts';
 import type { ViewerRole } from '../access/viewer.ts';
 import type { BudgetStatus, FundingSource } from '../generated/prisma/enums.ts';
 import { type CommandContext, UserFault } from '../write/command.ts';
@@ -82,7 +82,7 @@ function purseRow(role: ViewerRole, p: PolicyParameters): string {
   const [personId, own, agreedIn, days] = ['b.person_id', '$2::uuid[]', '$3::uuid[]', '$4::date[]'];
   const place = { personId, budgetId: 'b.id', portionId: 'given.portion_id' };
   return `
-select ${maySeePerson(role, personId, p)} as visible, json_build_object(
+select ${maySeeRow(role, 'budget', 'b', p)} as visible, json_build_object(
   'personId', b.person_id, 'budget', json_build_object('status', b.status, 'from', b.valid_from, 'to', b.valid_to),
   'mayPay', ${paysFrom(role, place, p)},
   'recorded', (select json_build_object('id', s.id, 'budgetId', s.budget_id) from spend s

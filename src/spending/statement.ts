@@ -3,7 +3,7 @@
 import { budgetPrefix } from '../budget/view.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type Command, type CommandContext, Refused, UserFault } from '../write/command.ts';
-import { announce, isVisible, type MoneyGiven, notFound, penceOf } from '../write/subject.ts';
+import { announce, isVisibleRow, type MoneyGiven, notFound, penceOf } from '../write/subject.ts';
 import { readCamt } from './camt.ts';
 import { type CsvMapping, readCsv } from './csv.ts';
 import { lineOf, portionIn } from './input.ts';
@@ -61,7 +61,7 @@ interface Source {
 }
 
 async function sourceOf(
-  { tx, files }: CommandContext,
+  context: CommandContext,
   { content, evidenceId }: ImportInput,
   personId: string,
 ): Promise<Source> {
@@ -74,9 +74,10 @@ async function sourceOf(
     if (unreadable !== null) throw refusedFor([unreadable], 'content');
     return { hash: hashOf(content), evidenceId: null, field: 'content', content: async () => content };
   }
+  const { tx, files } = context;
   const id = uuidOf(evidencePrefix, evidenceId);
   const found = id === null ? null : await tx.evidence.findFirst({ where: { id, personId } });
-  if (found === null) throw notFound('evidenceId');
+  if (found === null || !(await isVisibleRow(context, 'evidence', id))) throw notFound('evidenceId');
   const hash = found.hash;
   return {
     hash,
@@ -137,7 +138,7 @@ export const importStatementCommand: Command<ImportInput, StatementResult> = {
     const { tx, viewer, today } = context;
     const id = uuidOf(budgetPrefix, input.budgetId);
     const budget = id === null ? null : await tx.budget.findFirst({ where: { id } });
-    if (budget === null || !(await isVisible(context, budget.personId))) {
+    if (budget === null || !(await isVisibleRow(context, 'budget', id))) {
       throw notFound('budgetId');
     }
     const { personId, id: budgetId } = budget;

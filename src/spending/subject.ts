@@ -9,7 +9,7 @@ import { parametersOf } from '../access/scope.ts';
 import type { ViewerRole } from '../access/viewer.ts';
 import { type CommandContext, UserFault } from '../write/command.ts';
 import type { Statements } from '../write/statements.ts';
-import { isVisible, notFound } from '../write/subject.ts';
+import { isVisibleRow, notFound } from '../write/subject.ts';
 
 export interface Place {
   personId: string;
@@ -94,7 +94,7 @@ export function notPayer(role: ViewerRole, field: string): UserFault {
 /** A spend of a person whom the viewer may see. @throws UserFault NOT_FOUND */
 export async function visibleSpend(context: CommandContext, id: string | null, field = 'spendId') {
   const spend = id === null ? null : await context.tx.spend.findFirst({ where: { id } });
-  if (spend === null || !(await isVisible(context, spend.personId))) throw notFound(field);
+  if (spend === null || !(await isVisibleRow(context, 'spend', id))) throw notFound(field);
   return spend;
 }
 
@@ -102,6 +102,6 @@ export async function visibleSpend(context: CommandContext, id: string | null, f
 export async function visibleBankLine(context: CommandContext, id: string | null) {
   const line =
     id === null ? null : await context.tx.bankLine.findFirst({ where: { id }, include: { statement: true } });
-  if (line === null || !(await isVisible(context, line.personId))) throw notFound('bankLineId');
+  if (line === null || !(await isVisibleRow(context, 'bank_line', id))) throw notFound('bankLineId');
   return line;
 }

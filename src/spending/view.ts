@@ -1,5 +1,7 @@
 /** How spends and commitments are read. */
+
 import { peopleInScope } from '../access/policy.ts';
+import { budgetSide, sides } from '../access/side.ts';
 import {
   children,
   column,
@@ -13,7 +15,6 @@ import {
   one,
   personView,
   plainView,
-  sides,
   type Views,
   value,
 } from '../read/view.ts';
@@ -182,7 +183,9 @@ export const spendingViews: Views = {
       prefix: commitmentPrefix,
       rows: (at, uuid) => `
         select * from (${commitmentRows(`t.external_id = 'commitment/' || ${uuid}::uuid`)}) c
-         where ${at.maySee('c.person_id')}`,
+         where ${at.maySee('c.person_id')} and not exists (
+           select from ledger_transfer x join budget b on b.id = x.budget_id
+            where x.external_id = 'commitment/' || c.id and not (${at.shares('c.person_id', budgetSide('b'))}))`,
     },
   },
 };

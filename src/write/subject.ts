@@ -1,6 +1,8 @@
 /** What nearly every command asks first: whom is it about, may they, is it as they left it. In the command's transaction. */
 import { type decidesAboutCare, decidesAboutMoney } from '../access/policy.ts';
-import { authorities, visiblePeople } from '../access/scope.ts';
+import { authorities, visiblePeople, visibleRows } from '../access/scope.ts';
+import type { Guarded } from '../access/side.ts';
+import type { Part } from '../access/table.ts';
 import { penceOfDecimal } from '../platform/money.ts';
 import { type CommandContext, Refused, UserFault } from './command.ts';
 import type { Statements } from './statements.ts';
@@ -8,36 +10,62 @@ import type { Statements } from './statements.ts';
 export async function isVisible(
   { tx, viewer, today }: CommandContext<Statements>,
   personId: string,
+  part: Part = 'IDENTITY',
 ): Promise<boolean> {
-  const { text, values } = visiblePeople(viewer, today, [personId]);
+  const { text, values } = visiblePeople(viewer, today, [personId], part);
   return (await tx.$queryRawUnsafe<unknown[]>(text, ...values)).length === 1;
 }
 
-/** The person, if the viewer may see them. `personId` is null where the id was no person's. */
+/**
+ * The person, if the viewer may see them, and this part of their record whichever side it is of. `personId` is null where
+ * the id was no person's.
+ *
+ * @throws UserFault PERSON_NOT_FOUND, and NOT_FOUND of somebody whose part it is that is kept from the viewer
+ */
 export async function visiblePerson(
   context: CommandContext,
   personId: string | null,
   field = 'personId',
+  part: Part = 'IDENTITY',
 ): Promise<string> {
-  if (personId !== null && (await isVisible(context, personId))) return personId;
+  if (personId !== null && (await isVisible(context, personId))) {
+    if (part === 'IDENTITY' || (await isVisible(context, personId, part))) return personId;
+    throw notFound(field);
+  }
   throw new UserFault('PERSON_NOT_FOUND', 'There is no such person, or they are not yours to see.', field);
 }
 
-type Locked = 'plan' | 'budget' | 'eligibility' | 'decision' | 'portion' | 'reclaim' | 'financial_return';
+/**
+ * Of these rows, the ids of those that the viewer sees: their person, the part of the record they are in, and what the
+ * person shares of their side.
+ */
+export async function visibleOf(
+  { tx, viewer, today }: CommandContext,
+  table: Guarded,
+  ids: string[],
+): Promise<Set<string>> {
+  const { text, values } = visibleRows(viewer, today, table, ids);
+  const rows = await tx.$queryRawUnsafe<{ id: string }[]>(text, ...values);
+  return new Set(rows.map(({ id }) => id));
+}
+
+/** `id` is null where the id was none of this kind. */
+export const isVisibleRow = async (context: CommandContext, table: Guarded, id: string | null) =>
+  id !== null && (await visibleOf(context, table, [id])).size === 1;
 
 /** What is not there, and what is not the viewer's to see, look alike. */
 export const notFound = (field: string): UserFault =>
   new UserFault('NOT_FOUND', 'There is no such thing, or it is not yours to see.', field);
 
 /**
- * Locks a row of a person whom the viewer may see, until the transaction ends, and gives whose it is. `id` is null
+ * Locks a row that the viewer may see, until the transaction ends, and gives whose it is. `id` is null
  * where the id was none of this kind.
  *
  * @throws UserFault NOT_FOUND
  */
 export async function lockVisible(
   context: CommandContext,
-  table: Locked,
+  table: Guarded,
   id: string | null,
   field: string,
 ): Promise<string> {
@@ -45,7 +73,7 @@ export async function lockVisible(
     `select person_id from ${table} where id = $1::uuid for update`,
     id,
   );
-  if (row !== undefined && (await isVisible(context, row.person_id))) return row.person_id;
+  if (row !== undefined && (await isVisibleRow(context, table, id))) return row.person_id;
   throw notFound(field);
 }
 
