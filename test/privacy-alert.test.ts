@@ -178,12 +178,12 @@ test('with nobody to post to, the log says so, once, and of nobody', async () =>
   await open(strangers[2]!);
   const lines = await work();
   await until(allTold);
-  const said = lines.filter((line) => line.includes('privacy.officer.told')).map((line) => JSON.parse(line));
+  const said = lines.filter((line) => line.includes('privacy-alert')).map((line) => JSON.parse(line));
   expect(said).toEqual([
     {
       level: 'warn',
       time: expect.any(String),
-      event: 'privacy.officer.told',
+      event: 'privacy-alert',
       emergencyId: expect.stringMatching(/^emn_/),
       organisation: '999',
       role: 'SOCIAL_WORKER',
