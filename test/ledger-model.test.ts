@@ -241,7 +241,8 @@ test('who locks many budgets locks each before its parts, as who spends from it 
     await lockBudget(tx, whole!);
     many = prisma.$transaction((other) => lockBudgets(other, [part!, whole!]));
     for (let waiting = 0; waiting === 0; ) {
-      const { rows } = await pool.query(
+      const { rows } = await asOwner(
+        database.url,
         `select count(*)::int as n from pg_stat_activity where datname = current_database()
             and wait_event_type = 'Lock' and query like '%from budget%for update'`,
       );

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { raiseAllDue } from '../jobs/payment.ts';
 import { verifyLedger } from '../src/ledger/verify.ts';
 import { idOf, uuidOf } from '../src/platform/id.ts';
-import { makeDemoDatabase } from './setup/database.ts';
+import { asOwner, makeDemoDatabase } from './setup/database.ts';
 import { startTestHub, type TestHub } from './setup/hub.ts';
 import { leaveNoHub, startHubProcess } from './setup/hub-process.ts';
 
@@ -178,7 +178,10 @@ test('a hub killed while it confirms has paid nobody; another goes on, and pays 
       () => 'broken off',
     );
     for (let marking = 0; marking === 0; await delay(10)) {
-      const [row] = await query(
+      const {
+        rows: [row],
+      } = await asOwner(
+        url,
         `select count(*)::int as n from pg_stat_activity where datname = current_database()
             and wait_event_type = 'Lock' and query like 'update payment_instruction%''PAID''%'`,
       );

@@ -116,7 +116,7 @@ describe('an assertion', () => {
       { query: '{ me { name role organisation { code } } }' },
       { authorization: `Bearer ${answer.access_token}` },
     );
-    expect(await me.json()).toEqual({
+    expect(await me.json()).toMatchObject({
       data: { me: { name: 'System ledger', role: 'FINANCE', organisation: { code: '999' } } },
     });
   });
@@ -318,6 +318,6 @@ describe('two processes of one hub', () => {
       headers: { 'content-type': 'application/json', authorization: `Bearer ${access_token}` },
       body: JSON.stringify({ query: '{ me { role } }' }),
     });
-    expect(await me.json()).toEqual({ data: { me: { role: 'FINANCE' } } });
+    expect(await me.json()).toMatchObject({ data: { me: { role: 'FINANCE' } } });
   });
 });

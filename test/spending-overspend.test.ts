@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { verifyLedger } from '../src/ledger/verify.ts';
-import { makeDemoDatabase } from './setup/database.ts';
+import { asOwner, makeDemoDatabase } from './setup/database.ts';
 import { noon } from './setup/demo.ts';
 import { coordinator, socialWorker, startTestHub, type TestHub } from './setup/hub.ts';
 import {
@@ -136,7 +136,8 @@ test('who waits for the lock while it is agreed may spend by it', async () => {
     await client.query('select from budget where id = $1 for update', [budget.uuid]);
     const waiting = buy('80.00');
     for (let blocked = 0; blocked === 0; ) {
-      const { rows } = await kit.database.pool.query(
+      const { rows } = await asOwner(
+        kit.database.url,
         `select count(*)::int as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
       );
       blocked = rows[0].n;

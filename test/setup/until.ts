@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
+import { asOwner } from './database.ts';
 
 /** Looks again and again until there is something, and gives it. */
 export async function until<T>(look: () => T | Promise<T>, timeoutMs = 30_000): Promise<NonNullable<T>> {
@@ -13,10 +14,11 @@ export async function until<T>(look: () => T | Promise<T>, timeoutMs = 30_000): 
 
 /** Whether a statement with this text waits for a lock in this database. */
 export async function isWaitingIn(pool: pg.Pool, text: string): Promise<boolean> {
-  const { rows } = await pool.query(
+  // As the owner: PostgreSQL shows the role of the hub nobody's statements.
+  const { rows } = await asOwner(
+    pool.options.connectionString!,
     `select from pg_stat_activity
-      where datname = current_database() and wait_event_type = 'Lock' and query like $1`,
-    [`%${text}%`],
+      where datname = current_database() and wait_event_type = 'Lock' and query like '%${text}%'`,
   );
   return rows.length > 0;
 }
