@@ -85,7 +85,7 @@ export async function backUp(databaseUrl: string, folder: string, now: Date): Pr
   const client = await connect(databaseUrl);
   try {
     // Rather an error than a backup of those rows alone that a policy shows.
-    await client.query('begin isolation level repeatable read read only; set local row_security = off');
+    await client.query('begin isolation level repeatable read read only');
     const tables: Table[] = [];
     for (const found of (await client.query<Pick<Table, 'name' | 'columns'>>(tablesSql)).rows) {
       const { through, sha256 } = measured();

@@ -8,6 +8,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
+import { defineJob, openJobQueue } from '../jobs/queue.ts';
 import { canary, isCanary } from '../src/demo/canary.ts';
 import { folderVariable, lookThrough, typedIn } from './setup/byproduct.ts';
 import { asOwner, makeDemoDatabase } from './setup/database.ts';
@@ -15,7 +17,9 @@ import { noon } from './setup/demo.ts';
 import { pdf } from './setup/document.ts';
 import { evidenceKit, place } from './setup/evidence.ts';
 import { coordinator, socialWorker, startTestHub, type TestHub } from './setup/hub.ts';
+import { startRedis } from './setup/redis-server.ts';
 
+const marker = defineJob({ name: 'marker', input: z.object({ mark: z.string() }), output: z.object({}) });
 const canaries = place.people.filter((_, index) => isCanary(index));
 
 describe('whoever looks', () => {
@@ -158,7 +162,16 @@ describe('what is kept to be looked through', () => {
     expect(await kept('error')).toMatch(/"code":"TEXT_INVALID"/);
     const other = await startTestHub();
     await other.database.pool.query(`insert into outbox (topic, payload) values ('nothing', '{}')`);
+    const redis = await startRedis();
+    for (const redisUrl of [undefined, redis?.url]) {
+      const queue = await openJobQueue({ databaseUrl: other.database.url, redisUrl });
+      await queue.add(marker, { mark: redisUrl === undefined ? 'in PostgreSQL' : 'in Redis' });
+      await queue.close();
+    }
     await other.close();
+    await redis?.stop();
+    expect(await kept('job')).toMatch(/^bullmq\..*in PostgreSQL/m);
+    if (redis) expect(await kept('job')).toMatch(/^bull:.*in Redis/m);
     expect(await kept('metrics')).toMatch(/^tandem_privacy_alerts_waiting 0$/m);
     expect(await kept('outbox')).toMatch(/^public\.outbox /m);
   });

@@ -132,6 +132,10 @@ describe('with the queue on Redis', () => {
     );
     expect(new Set(receiver.posts.map(({ body }) => body)).size).toBe(1);
     expect(await waiting()).toBe(0);
+    const { rows: audited } = await kit.database.pool.query(
+      `select object, role, cardinality(person_ids) as people from audit_event where object = 'privacy.officer.told'`,
+    );
+    expect(audited).toEqual([{ object: 'privacy.officer.told', role: 'SYSTEM', people: 1 }]);
   }, 60_000);
 });
 

