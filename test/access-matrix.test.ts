@@ -276,6 +276,8 @@ async function give(asker: Asker, personId: string | null, name: string, id: str
   const answer = await kit.ask(query, { input }, claimsOf(asker, personId));
   const [error] = answer.errors ?? [];
   if (error !== undefined) delete error.extensions.requestId;
+  // How much of their minute is left says when they asked, not what they asked for.
+  delete (answer as { extensions?: { cost?: { available?: number } } }).extensions?.cost?.available;
   return {
     text: JSON.stringify(answer),
     code: (error?.extensions.code ?? answer.data?.[name]?.userErrors[0]?.code ?? 'done') as string,

@@ -402,7 +402,7 @@ describe('who may ask for an upload', () => {
         where role = 'LPA_PROPERTY_AND_FINANCE' and individual_nhs_number = $1`,
       [carolForIris.nhs_number],
     );
-    expect(await errorsOf(irisId, carolForIris)).toEqual(['NOT_YOURS']);
+    expect(await errorsOf(irisId, carolForIris)).toEqual(['NOT_FOUND']);
     await pool.query(
       `update portion set account_operator_id = null where replace(person_id::text, '-', '') = $1`,
       [irisId.slice(4)],

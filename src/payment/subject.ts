@@ -3,7 +3,7 @@
 import { addDays, dayOf } from '../platform/day.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { type CommandContext, Refused, UserFault } from '../write/command.ts';
-import { actingOrganisation, isVisibleRow, notFound } from '../write/subject.ts';
+import { actingOrganisation, isVisibleRow, notFound, visibleOf } from '../write/subject.ts';
 import { type Ask, raise } from './store.ts';
 
 export const schedulePrefix = 'sch';
@@ -62,12 +62,17 @@ export async function openInstructions(context: CommandContext, ids: string[], f
     before.map(({ scheduleId }) => scheduleId),
   );
   const found = await tx.paymentInstruction.findMany({ where, include: { schedule: true } });
-  const byId = new Map(found.map((one) => [one.id, one]));
+  const seen = await visibleOf(
+    context,
+    'payment_instruction',
+    found.map(({ id }) => id),
+  );
+  const byId = new Map(found.filter(({ id }) => seen.has(id)).map((one) => [one.id, one]));
   const missing: UserFault[] = [];
   const opened: (typeof found)[number][] = [];
   for (const [n, uuid] of uuids.entries()) {
     const one = byId.get(uuid ?? '');
-    if (one !== undefined && (await isVisibleRow(context, 'payment_instruction', one.id))) opened.push(one);
+    if (one !== undefined) opened.push(one);
     else missing.push(notFound(field(n)));
   }
   if (missing.length > 0) throw new Refused(missing);
