@@ -9,7 +9,7 @@ import { openFiles } from '../src/platform/file.ts';
 import { openLog } from '../src/platform/log.ts';
 import { keptLog } from './setup/byproduct.ts';
 import { startClamd } from './setup/clamd.ts';
-import { makeDemoDatabase } from './setup/database.ts';
+import { asOwner, makeDemoDatabase } from './setup/database.ts';
 import { noon } from './setup/demo.ts';
 import { pdf } from './setup/document.ts';
 import { closedPort, evidenceKit, iris } from './setup/evidence.ts';
@@ -149,12 +149,13 @@ describe('with an S3 store and a virus scanner', () => {
     })();
   /** The content comes to be kept, and the database then fails. */
   async function lose(body: Buffer) {
-    await kit.database.pool.query(
+    await asOwner(
+      kit.database.url,
       `create or replace function fail() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;
        create trigger fail before insert on evidence for each row execute function fail()`,
     );
     expect((await own.upload(irisId, 'lost.pdf', body)).status).toBe(500);
-    await kit.database.pool.query('drop trigger fail on evidence');
+    await asOwner(kit.database.url, 'drop trigger fail on evidence');
   }
 
   test('content that became no evidence goes in the night after its address, with all addresses, and evidence stays', async () => {

@@ -1,7 +1,7 @@
 /** A statement as a file: complete, safe in a spreadsheet, for who may see it, and never whole in memory. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { viewerOf } from '../src/access/viewer.ts';
+import { readingAll } from '../src/access/claims.ts';
 import { post } from '../src/ledger/post.ts';
 import { uuidOf } from '../src/platform/id.ts';
 import { cell, fetchSize, statementCsv } from '../src/return/export.ts';
@@ -11,7 +11,7 @@ import { carolForIris, iris } from './setup/evidence.ts';
 import { coordinator, startTestHub, type TestHub } from './setup/hub.ts';
 
 let kit: TestHub;
-const asked = { viewer: viewerOf({ iss: 'test', ...coordinator })!, today };
+const asked = { viewer: readingAll({ iss: 'test', ...coordinator })!, today };
 let budgetId: string;
 let personId: string;
 beforeAll(async () => {

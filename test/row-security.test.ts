@@ -165,9 +165,10 @@ describe('what the reader may see', () => {
         const people = await allowed(viewer, day);
         seen += people.length;
         expect(await asReader(viewer, 'select id from person order by id', day)).toEqual(people);
-        expect(await asReader(viewer, 'select distinct holder from person_scope', day)).toEqual(
-          people.length === 0 ? [] : holdersOf(viewer),
-        );
+        // Nobody sees by what right somebody else sees.
+        const holders = await asReader(viewer, 'select distinct holder from person_scope', day);
+        expect(holders.length > 0).toBe(people.length > 0);
+        expect(holdersOf(viewer)).toEqual(expect.arrayContaining(holders));
       }
     }
     expect(seen).toBeGreaterThan(everybody.length);
@@ -197,7 +198,7 @@ describe('what the reader may see', () => {
   test('is all that a view without a filter shows at the door', async () => {
     const names = '{ caseload(first: 100) { nodes { id budgets { id } } } }';
     const stranger = await kit.ask(names, {}, { ...coordinator, organisation: 'QWE' });
-    expect(stranger).toEqual({ data: { caseload: { nodes: [] } } });
+    expect(stranger.data).toEqual({ caseload: { nodes: [] } });
     const [nadia] = viewers;
     const { data } = await kit.ask(names, {}, coordinator);
     const shown: string[] = data.caseload.nodes.map(({ id }: { id: string }) => id.slice(4));

@@ -120,7 +120,10 @@ async function syncedWith(
       await emptyQueue(made.url, redisUrl);
     }
     const { received, runs } = await until(pool, () => true);
-    return { content: await contentOf(pool), received, runs, interrupted };
+    const content = await contentOf(pool);
+    // How often a worker looks for due payments depends on how often it starts.
+    content.audit_event = content.audit_event!.filter((row) => !row.includes('"object":"payment.due"'));
+    return { content, received, runs, interrupted };
   } finally {
     await pool.end();
     await made.drop();
@@ -134,15 +137,21 @@ function expectUndisturbed(content: (typeof undisturbed)['content']) {
     expect([table, content[table]]).toEqual([table, rows]);
 }
 
-/** What no source sends: decided in the hub, loaded into it, or known before. */
+/** What no source sends: decided in the hub, loaded into it, or known before, or follows from it at a time of its own. */
 const ownTables = new Set([
+  'audit_event_person',
+  'audit_seal',
   'bank_line',
   'bank_statement',
   'budget_sign_off',
+  'client_application',
+  'client_assertion',
   'command_receipt',
   'commissioner_policy',
   'concern',
   'decision',
+  'emergency_access',
+  'employment_end',
   'evidence',
   'evidence_upload',
   'exclusion',
@@ -159,11 +168,14 @@ const ownTables = new Set([
   'plan_change',
   'plan_item',
   'plan_line',
+  'rate_limit',
   'reclaim',
   'return_query',
   'return_receiver',
   'schedule_rate',
+  'sharing_choice',
   'sign_off',
+  'signing_key',
   'spend',
   'spend_evidence',
 ]);

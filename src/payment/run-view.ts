@@ -119,10 +119,7 @@ export const paymentRunViews: Views = {
       dueOn: column('due_on'),
       count: column('count'),
       amount: money('pence'),
-      unconfirmed: value(
-        ({ parent }) =>
-          `(select count(*) from payment_instruction i where i.run_id = ${parent}.id and i.status = 'SENT')`,
-      ),
+      unconfirmed: value(({ parent }) => `payments_unconfirmed(${parent}.id)`),
       createdAt: instant('recorded_at'),
       instructions,
       file,

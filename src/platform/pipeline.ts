@@ -145,7 +145,8 @@ export function openPipeline(
     const [first] = lane.sent;
     if (first === undefined || !first.isOver() || first.isCancelled || lane.cancelling) return;
     lane.cancelling = true;
-    const other = new pg.Client(config);
+    // As the login itself: the roles that the hub takes may not cancel what a connection of the login is at.
+    const other = new pg.Client({ ...config, options: undefined });
     try {
       await other.connect();
       const { processID } = lane.client as unknown as { processID: number };

@@ -7,6 +7,7 @@ import { openFiles } from '../../src/platform/file.ts';
 import { openLog } from '../../src/platform/log.ts';
 import { openMetrics } from '../../src/platform/metric.ts';
 import { startHub } from '../../src/server.ts';
+import { cursorSecret } from './issuer.ts';
 
 const [url, issuer, audience] = process.argv.slice(2) as [string, string, string];
 const now = () => new Date();
@@ -19,6 +20,7 @@ const hub = await startHub(
     log: openLog('error', process.stderr),
     metrics: openMetrics({ statementsSent: database.reader.sent }),
     now,
+    cursorSecret,
     tools: {
       prisma: database.prisma,
       pool: database.pool,

@@ -5,6 +5,8 @@ import { demoPublicKeys, demoToken, openDemoKey } from '../../src/demo/issuer.ts
 import { icb } from './data.ts';
 
 export const audience = 'bench';
+/** Of the hub's cursors, so that the benchmark can make some for any place of a list. */
+export const cursorSecret = Buffer.from('bench');
 
 /** A sign-in of the bench's own, and a token for somebody of the board that knows everybody. */
 export async function startIssuer(dataDir: string, role: 'CARE_COORDINATOR' | 'FINANCE') {
@@ -16,11 +18,13 @@ export async function startIssuer(dataDir: string, role: 'CARE_COORDINATOR' | 'F
   });
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const persona = { sub: 'bench', name: 'Bench', tandem_role: role, organisation: icb };
+  const sub = 'bench';
+  const persona = { sub, name: 'Bench', tandem_role: role, organisation: icb };
   const token = await demoToken(persona, { issuer, audience, key, now: new Date() });
   return {
     issuer,
     token,
+    subject: `${issuer}#${sub}`,
     stop: () =>
       new Promise((done) => {
         server.close(done);

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { isDeepStrictEqual, promisify } from 'node:util';
 import pg from 'pg';
+import { cursorKeys, cursorKeysSql, cursorSql } from '../../src/read/cursor.ts';
 import { type Child, startChild } from './child.ts';
 import { icb } from './data.ts';
 import { median, rounded } from './figure.ts';
-import { audience, startIssuer } from './issuer.ts';
+import { audience, cursorSecret, startIssuer } from './issuer.ts';
 import type { Measured, Round, Target } from './load.ts';
 import { hubDocuments, peerCursorDocument, peerDocuments } from './operation.ts';
 
@@ -71,7 +72,7 @@ export async function measureReads(options: Options): Promise<Partial<Record<Que
     const results: Partial<Record<Question, ReadFigures>> = {};
     for (const question of options.questions) {
       const targets = await targetsOf(question, client, {
-        hub: { port: hub.hello.port, authorization: `Bearer ${signIn.token}` },
+        hub: { port: hub.hello.port, authorization: `Bearer ${signIn.token}`, subject: signIn.subject },
         floorPort: floor.hello.port,
         peerPort: peer?.hello.port ?? null,
       });
@@ -108,7 +109,7 @@ type Targets = { hub: Target; floor: Target; postgraphile?: Target };
 async function targetsOf(
   question: Question,
   client: pg.Client,
-  ports: { hub: { port: number; authorization: string }; floorPort: number; peerPort: number | null },
+  ports: { hub: { port: number; authorization: string; subject: string }; floorPort: number; peerPort: number | null },
 ): Promise<Targets> {
   const json = { 'content-type': 'application/json', accept: 'application/json' };
   const hub = {
@@ -153,22 +154,27 @@ async function targetsOf(
     };
   }
 
-  const { rows } = await client.query<{ sort_name: string; person_id: string; n: string; icb: string }>(
-    `select sort_name, person_id, n, organisation_id as icb
+  const cursor = cursorSql(cursorKeysSql(['sort_name', 'person_id']), '$3');
+  const { rows } = await client.query<{
+    sort_name: string;
+    person_id: string;
+    n: string;
+    icb: string;
+    cursor: string;
+  }>(
+    `select sort_name, person_id, n, organisation_id as icb, ${cursor} as cursor
        from (select *, row_number() over (order by sort_name, person_id) as n, count(*) over () as people
                from role_on_record
               where organisation_id = (select id from organisation where ods_code = $1)) r
       where n % greatest(1, people / $2) = 1 or people / $2 < 2`,
-    [icb, places],
+    [icb, places, cursorKeys(cursorSecret)(ports.hub.subject, 'Query.caseload')],
   );
   const answer = '{"data":{"caseload":{';
   const targets: Targets = {
     hub: {
       ...hub,
       body: bodyOf(hubDocuments.caseload, {}, 'after'),
-      questions: rows.map(({ sort_name, person_id }) =>
-        Buffer.from(JSON.stringify([sort_name, person_id])).toString('base64'),
-      ),
+      questions: rows.map(({ cursor }) => cursor),
       answer,
     },
     floor: {

@@ -11,7 +11,7 @@ import { audience } from './issuer.ts';
 
 export interface HubProcess {
   port: number;
-  /** Rejects when the connection breaks before the answer. */
+  /** As whoever the claims describe, who signed in just now. Rejects when the connection breaks before the answer. */
   ask(operation: string, variables?: Record<string, unknown>, claims?: JWTPayload): Promise<Answer>;
   metrics(): Promise<string>;
   /** SIGKILL: it gets to say and do nothing more. */
@@ -65,11 +65,12 @@ export async function startHubProcess(
   return {
     port,
     async ask(query, variables = {}, claims = coordinator) {
+      const auth_time = Math.floor(Date.parse(now) / 1000);
       const response = await fetch(`${url}/graphql`, {
         method: 'POST',
         headers: {
           'content-type': 'application/json',
-          authorization: `Bearer ${await kit.issuer.token(claims)}`,
+          authorization: `Bearer ${await kit.issuer.token({ auth_time, ...claims })}`,
         },
         body: JSON.stringify({ query, variables }),
       });

@@ -175,6 +175,10 @@ select secure_rows('audit_event', $$tandem_oversees() or exists (
   select from unnest(person_ids) as who
    where tandem_sees(who) or exists (select from person_link l where l.merged_from_id = who))$$);
 
+-- How many payments of a run the bank has not told of: a figure of the run, whoever of its people the reader sees.
+create function payments_unconfirmed(run uuid) returns bigint language sql stable security definer set search_path = public
+  return (select count(*) from payment_instruction i where i.run_id = run and i.status = 'SENT');
+
 -- What each role may do. The worker writes; what was written for ever it can only add to. The reader reads, and of what
 -- a source sent nothing that may hold personal data.
 grant usage on schema public to tandem_worker, tandem_reader;
