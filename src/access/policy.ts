@@ -190,8 +190,6 @@ export function partOf(type: string, field: string): Part {
   return part;
 }
 
-export const isInTable = (type: string, field: string): boolean => partOfField.has(`${type}.${field}`);
-
 /** SQL: of what is about nobody, whoever is at work may see this part. */
 const atWork = (role: ViewerRole, part: Part, p: PolicyParameters): string =>
   mayEver(role, part) ? employs(p) : 'false';

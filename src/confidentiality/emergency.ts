@@ -12,7 +12,7 @@ export const emergencyPrefix = 'emg';
 export const noticePrefix = 'emn';
 
 /** How long a record stays open. It can be opened again, with words again. */
-export const emergencyMinutes = 60;
+const emergencyMinutes = 60;
 
 /** Fewer say nothing that a privacy officer could judge by. */
 const wordsMin = 20;

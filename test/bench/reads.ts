@@ -109,7 +109,11 @@ type Targets = { hub: Target; floor: Target; postgraphile?: Target };
 async function targetsOf(
   question: Question,
   client: pg.Client,
-  ports: { hub: { port: number; authorization: string; subject: string }; floorPort: number; peerPort: number | null },
+  ports: {
+    hub: { port: number; authorization: string; subject: string };
+    floorPort: number;
+    peerPort: number | null;
+  },
 ): Promise<Targets> {
   const json = { 'content-type': 'application/json', accept: 'application/json' };
   const hub = {

@@ -6,7 +6,7 @@ import { afterAll } from 'vitest';
 import type { HubProcessSettings } from '../fixture/hub.ts';
 import { keep, keepFaults } from './byproduct.ts';
 import { noon } from './demo.ts';
-import { type Answer, coordinator, type TestHub } from './hub.ts';
+import { type Answer, coordinator, generous, type TestHub } from './hub.ts';
 import { audience } from './issuer.ts';
 
 export interface HubProcess {
@@ -41,6 +41,7 @@ export async function startHubProcess(
     audience,
     now,
     filesFolder: tmpdir(),
+    limits: generous,
     worker,
   };
   const child = spawn(process.execPath, ['--import', 'tsx', 'test/fixture/hub.ts'], {

@@ -59,7 +59,7 @@ interface Options {
 export const publicUrl = 'https://hub.test';
 
 /** So that only the tests of limits meet one. */
-const generous = { pointsPerMinute: 1e9, lookupsPerMinute: 1e6, maxCost: 1e9 };
+export const generous = { pointsPerMinute: 1e9, lookupsPerMinute: 1e6, maxCost: 1e9 };
 
 export const coordinator = {
   sub: 'nadia',

@@ -17,7 +17,7 @@ export const gone = {
 };
 
 /** People who represent them, by an authority. Their NHS numbers are of the range kept for tests. */
-export const representatives = {
+const representatives = {
   both: ['9990000018', 'DEPUTY'],
   care: ['9990000026', 'LPA_HEALTH_AND_WELFARE'],
   money: ['9990000034', 'LPA_PROPERTY_AND_FINANCE'],
