@@ -214,7 +214,7 @@ async function startApollo(schema: GraphQLSchema, executor: Executor, limit: Lim
     stringifyResult: ({ data, ...rest }) =>
       data instanceof JsonText
         ? `{"data":${data.text}${Object.values(rest).some((part) => part !== undefined) ? `,${JSON.stringify(rest).slice(1)}` : '}'}`
-        : JSON.stringify({ ...rest, data }),
+        : JSON.stringify({ errors: rest.errors, data, extensions: rest.extensions }),
     plugins: [ApolloServerPluginCacheControlDisabled(), tellRequest(log, limit)],
     logger: {
       debug() {},

@@ -180,4 +180,7 @@ const scheduled = [
                               created_by, approved_by)
    select person_id, budget_id, portion_id, 'Bench account', '000000', '00000000', $1::date - 60, 'one', 'another'
      from made_schedule`,
+  // What is paid needs no second person: people's time is not measured here.
+  `insert into commissioner_policy (organisation_id, source, effective_from, approval_threshold_pence, citation)
+   select id, 'ICB', $1::date - 365, 1000000, 'the benchmark' from organisation where ods_code = '${icb}'`,
 ];
