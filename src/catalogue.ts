@@ -19,6 +19,8 @@ import { intakeViews } from './intake/view.ts';
 import { ledgerViews } from './ledger/view.ts';
 import { liveResolvers } from './live/resolvers.ts';
 import { packageViews } from './package/view.ts';
+import { packageChangeResolvers } from './package-change/resolvers.ts';
+import { packageChangeViews } from './package-change/view.ts';
 import { paymentResolvers } from './payment/resolvers.ts';
 import { paymentRunViews } from './payment/run-view.ts';
 import { paymentViews } from './payment/view.ts';
@@ -40,6 +42,7 @@ import { statementViews } from './spending/statement-view.ts';
 import { spendingViews } from './spending/view.ts';
 import { surplusResolvers } from './surplus/resolvers.ts';
 import { surplusViews } from './surplus/view.ts';
+import { workViews } from './work/view.ts';
 
 const folder = new URL('../schema/', import.meta.url);
 
@@ -68,6 +71,8 @@ export const views = joinViews(
   paymentRunViews,
   surplusViews,
   returnViews,
+  packageChangeViews,
+  workViews,
   confidentialityViews,
   intakeViews,
 );
@@ -89,6 +94,7 @@ export function openCatalogue(keys?: CursorKeys) {
       spendingResolvers,
       paymentResolvers,
       surplusResolvers,
+      packageChangeResolvers,
       returnResolvers,
       confidentialityResolvers,
       liveResolvers,

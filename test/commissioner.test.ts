@@ -34,7 +34,7 @@ async function folderOf(files: Record<string, string>): Promise<string> {
 }
 
 const headings =
-  'organisation,source,effective from,effective to,payment frequency,paid in advance (days),gross or net,contingency (weeks),surplus threshold (weeks),surplus held at most (weeks),repay within (days),return frequency,evidence due within (days),first review within (weeks),later reviews within (months),records kept (years),second person above (pounds),new account cools off (days),exclusion list,citation';
+  'organisation,source,effective from,effective to,payment frequency,paid in advance (days),gross or net,contingency (weeks),surplus threshold (weeks),surplus held at most (weeks),repay within (days),return frequency,evidence due within (days),first review within (weeks),later reviews within (months),records kept (years),second person above (pounds),new account cools off (days),change without asking up to (percent),changes agreed by,exclusion list,citation';
 
 /** A file of policies in which only the named columns say something. */
 const policyFile = (...rows: Record<string, string>[]) =>

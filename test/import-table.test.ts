@@ -23,10 +23,22 @@ const domains = [
   'evidence',
   'payment',
   'surplus',
+  'package-change',
   'ask-once',
 ];
 const below = ['platform', 'access', 'audit', 'write', 'read'];
-const rooms = [...below, 'limit', ...domains, 'intake', 'return', 'live', 'demo', 'portal', 'explorer'];
+const rooms = [
+  ...below,
+  'limit',
+  ...domains,
+  'intake',
+  'return',
+  'work',
+  'live',
+  'demo',
+  'portal',
+  'explorer',
+];
 
 /** What each room may import besides itself and `src/generated`: the table of the architecture, as data. */
 const mayImport: Record<string, string[]> = {
@@ -40,6 +52,7 @@ const mayImport: Record<string, string[]> = {
   ...Object.fromEntries(domains.map((domain, index) => [domain, [...below, ...domains.slice(0, index)]])),
   intake: [...below, ...domains],
   return: [...below, ...domains],
+  work: [...below, ...domains],
   live: [...below, 'limit', ...domains],
   demo: ['platform'],
   // Pages ask the API with the visitor's own rights.

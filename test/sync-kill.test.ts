@@ -160,6 +160,8 @@ const ownTables = new Set([
   'organisation_authorisation',
   'organisation_succession',
   'overspend_agreement',
+  'package_change',
+  'package_change_agreement',
   'past',
   'payee_account',
   'payment_instruction',
@@ -178,6 +180,7 @@ const ownTables = new Set([
   'signing_key',
   'spend',
   'spend_evidence',
+  'work_item',
 ]);
 
 test('an undisturbed sync fills every table that sources fill', () => {

@@ -43,6 +43,7 @@ export const guarded = {
   reclaim: { part: 'MONEY', side: 'BUDGET' },
   financial_return: { part: 'MONEY', side: 'EITHER' },
   return_query: { part: 'MONEY', side: 'EITHER' },
+  package_change: { part: 'SUPPORT', side: 'PLAN' },
   role_on_record: { part: 'PEOPLE', side: 'EITHER' },
 } as const satisfies Record<string, { part: Part; side: SideOf }>;
 

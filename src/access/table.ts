@@ -138,7 +138,7 @@ export type Part = keyof typeof parts;
 export const fields: Record<string, Partial<Record<Part, string>>> = {
   Query: {
     OPEN: 'me node organisation',
-    MONEY: 'paymentInstructions returnsToLookAt spendsToLookAt unmatchedBankLines',
+    MONEY: 'paymentInstructions returnsToLookAt spendsToLookAt unmatchedBankLines workList managedPackages',
     PAYMENT_RUN: 'paymentRuns',
     IDENTITY: 'person caseload emergencyRecord',
     OVERSIGHT: 'emergencyAccesses auditEvents',
@@ -181,7 +181,7 @@ export const fields: Record<string, Partial<Record<Part, string>>> = {
   OtherPublicMoney: { FUNDING: 'source organisationCode organisationName amount' },
   BudgetWarning: { MONEY: 'code message' },
   CommissionerPolicy: {
-    OPEN: 'saidBy source from to paymentFrequency inAdvanceDays grossOrNet contingencyWeeks surplusThresholdWeeks surplusHoldMaxWeeks repayWithinDays returnFrequency evidenceDueDays firstReviewWeeks reviewMaxMonths recordRetentionYears exclusionListId exclusions citation approvalThreshold accountCoolingOffDays',
+    OPEN: 'saidBy source from to paymentFrequency inAdvanceDays grossOrNet contingencyWeeks surplusThresholdWeeks surplusHoldMaxWeeks repayWithinDays returnFrequency evidenceDueDays firstReviewWeeks reviewMaxMonths recordRetentionYears exclusionListId exclusions citation approvalThreshold accountCoolingOffDays changeLimitPercent changeDecider',
   },
   Exclusion: { OPEN: 'what citation' },
   Authorisation: { OPEN: 'activity from to grantedBy' },
@@ -261,10 +261,18 @@ export const fields: Record<string, Partial<Record<Part, string>>> = {
   Need: { CARE: 'key text scheme' },
   Outcome: { CARE: 'id key text status targetOn' },
   PlanLine: {
-    SUPPORT: 'key kind what providerName quantity unitCost frequency weeklyCost yearlyCost source',
+    SUPPORT:
+      'key kind what providerName quantity unitCost frequency weeklyCost yearlyCost source packageChanges',
     CARE: 'outcomes needs reason',
     MONEY: 'portion',
   },
+  PackageChange: {
+    SUPPORT:
+      'id plan lineKey kind quantity unitCost providerName weeklyCost plannedWeeklyCost from to reason status draftedBy organisation recordedAt submittedAt agreedAt refusedAt refusedBy refusal agreements version',
+    MONEY: 'effect',
+  },
+  PackageChangeAgreement: { SUPPORT: 'organisation decider agreedBy agreedAt' },
+  PackageChangeEffect: { MONEY: 'until extraCost leftBefore leftAfter' },
   PlanCost: { SUPPORT: 'weekly yearly once' },
   PlanWarning: { SUPPORT: 'code message lineKey' },
   Concern: { CARE: 'id lineKey text raisedBy raisedAt answer answeredBy answeredAt' },
@@ -311,6 +319,11 @@ export const fields: Record<string, Partial<Record<Part, string>>> = {
   SyncRun: {
     RUNS: 'id source status startedAt finishedAt feed expected received created changed unchanged waiting errorCode error',
   },
+  WorkItem: {
+    MONEY: 'kind dueOn overdue person financialReturn query statement spend',
+    SUPPORT: 'plan change',
+  },
+  ManagedPackage: { MONEY: 'person portions openWork nextDueOn', SUPPORT: 'lines' },
   WaitingRow: { RUNS: 'source place code field found advice receivedAt' },
 };
 
@@ -377,6 +390,12 @@ export const commands = {
   matchBankLine: payers,
   setAsideBankLine: payers,
   releaseBankLine: payers,
+  // Who manages a package says what is to change; the funders agree, and the family may refuse whatever was agreed.
+  draftPackageChange: payers,
+  submitPackageChange: payers,
+  withdrawPackageChange: payers,
+  agreePackageChange: commissioners,
+  refusePackageChange: [...commissioners, ...family],
   // For whose money it is, which is not always who spends it.
   acceptSpend: commissioners,
   agreeOverspend: commissioners,

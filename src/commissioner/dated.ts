@@ -1,6 +1,7 @@
 /** The tables whose rows hold from one day to another: their columns, and what may not be. */
 import {
   Activity,
+  ChangeDecider,
   FundingSource,
   GrossOrNet,
   PaymentFrequency,
@@ -41,6 +42,8 @@ export const policy: Dated = {
     wholeNumber('records kept (years)', 'record_retention_years', [0, 100]),
     pounds('second person above (pounds)', 'approval_threshold_pence'),
     wholeNumber('new account cools off (days)', 'account_cooling_off_days', [1, 60]),
+    wholeNumber('change without asking up to (percent)', 'change_limit_percent', [0, 100]),
+    oneOf('changes agreed by', 'change_decider', Object.values(ChangeDecider)),
     text('exclusion list', 'exclusion_list_id', 'the id of a list of exclusion.csv'),
     needed(text('citation', 'citation', 'where it is published')),
   ],

@@ -46,6 +46,8 @@ export const commissionerViews: Views = {
     recordRetentionYears: column('record_retention_years'),
     approvalThreshold: money('approval_threshold_pence'),
     accountCoolingOffDays: column('account_cooling_off_days'),
+    changeLimitPercent: column('change_limit_percent'),
+    changeDecider: column('change_decider'),
     exclusionListId: column('exclusion_list_id'),
     exclusions: many(
       'Exclusion',

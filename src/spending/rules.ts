@@ -1,5 +1,6 @@
 /** Whether something that was bought is inside the plan, and whose money pays it. */
 import type { CostFrequency, FundingSource } from '../generated/prisma/enums.ts';
+import { extraPence, type LineChange } from '../plan/line-change.ts';
 import { addMonths, daysBetween } from '../platform/day.ts';
 import { apportion } from '../platform/money.ts';
 import { allWithin, inCommon, wordsOf } from './word.ts';
@@ -15,6 +16,15 @@ export interface AgreedLine {
   yearlyPence: bigint;
   frequency: CostFrequency;
   portionId: string | null;
+  /** What it is planned to cost a week; null for a single sum. */
+  weeklyPence: bigint | null;
+  /** What was agreed since, in the order of agreement. */
+  changes: AgreedChange[];
+}
+
+/** A change of a line, and who is paid while it holds, where that is another than planned. */
+export interface AgreedChange extends LineChange {
+  providerName: string | null;
 }
 
 /** An entry of a list of what a funder's money may not be spent on. */
@@ -169,18 +179,35 @@ export function judge(
   find('NOT_IN_PLAN', terms.lines !== null && line === undefined);
   if (line !== undefined) {
     const already = spentOnLine(line, earlier, budget.from, spentOn);
-    find('LINE_OVERSPENT', already + pence > line.yearlyPence);
-    find('PAYEE_DIFFERS', !isPayeeOf(line, purchase.payee, payees));
+    find('LINE_OVERSPENT', already + pence > mayCost(line, budget.from, spentOn));
+    find('PAYEE_DIFFERS', !isPayeeOf(line, purchase, payees));
   }
   find('OUTSIDE_BUDGET', spentOn < budget.from || (budget.to !== null && spentOn >= budget.to));
   find('OLD_DATE', daysBetween(spentOn, today) > oldAfterDays);
   return { state: findings.length === 0 ? 'INSIDE_PLAN' : 'NEEDS_LOOK', findings };
 }
 
+/** What a line may cost in the year of a day, with what was changed since it was planned. */
+export function mayCost(
+  { yearlyPence, weeklyPence, changes }: AgreedLine,
+  budgetFrom: string,
+  day: string,
+): bigint {
+  if (weeklyPence === null || changes.length === 0) return yearlyPence;
+  return yearlyPence + extraPence(weeklyPence, changes, budgetYear(budgetFrom, day));
+}
+
 /** The plan names nobody, or them, or they were paid on this line before and nobody minded. */
-function isPayeeOf(line: AgreedLine, payee: string, payees: KnownPayee[]): boolean {
+function isPayeeOf(
+  line: AgreedLine,
+  { payee, spentOn }: Pick<Purchase, 'payee' | 'spentOn'>,
+  payees: KnownPayee[],
+): boolean {
   const words = wordsOf(payee);
-  const named = wordsOf(line.providerName);
+  const instead = line.changes.findLast(
+    ({ from, to, providerName }) => providerName !== null && from <= spentOn && (to === null || to > spentOn),
+  );
+  const named = wordsOf(instead?.providerName ?? line.providerName);
   if (named.size === 0 || inCommon(named, words) > 0) return true;
   return payees.some((known) => known.lineKey === line.key && allWithin(words, wordsOf(known.payee)));
 }

@@ -2,13 +2,14 @@
 import { policyRows } from '../commissioner/policy.ts';
 import { heirOf } from '../commissioner/succession.ts';
 import type { PlanStatus } from '../generated/prisma/enums.ts';
+import { agreedChanges, type LineChangeRow, lineChange } from '../plan/line-change.ts';
 import type { AgreedLine, Exclusion, Terms } from './rules.ts';
 
 /** SQL: a `PlanRow` of each line of the joint plan's versions that are or were in force, the latest first. */
 export const planRows = (personId: string): string => `
   select p.id as "planId", p.status, p.valid_from as "from", p.valid_to as "to", l.key, l.what,
          l.provider_name as "providerName", l.source, l.yearly_pence::text as "yearlyPence", l.frequency,
-         l.portion_id as "portionId"
+         l.weekly_pence::text as "weeklyPence", l.portion_id as "portionId", ${agreedChanges('l')} as changes
     from plan p left join plan_line l on l.plan_id = p.id and l.person_id = p.person_id
    where p.person_id = ${personId} and p.number is not null and p.status in ('AGREED', 'SUPERSEDED')
    order by p.number desc, l.position`;
@@ -28,7 +29,7 @@ export const exclusionRows = (personId: string, budgetIds: string, days: string)
                                          else heir.exclusion_list_id end
    order by 1, 2, e.list_id, e.position`;
 
-export interface PlanRow extends Omit<AgreedLine, 'key' | 'yearlyPence'> {
+export interface PlanRow extends Omit<AgreedLine, 'key' | 'yearlyPence' | 'weeklyPence' | 'changes'> {
   planId: string;
   status: PlanStatus;
   from: string | null;
@@ -37,11 +38,21 @@ export interface PlanRow extends Omit<AgreedLine, 'key' | 'yearlyPence'> {
   /** Null in the one row of a plan without lines. */
   key: string | null;
   yearlyPence: string | null;
+  weeklyPence: string | null;
+  changes: LineChangeRow[];
 }
 
 export interface ExclusionRow extends Exclusion {
   day: string;
 }
+
+const lineOf = ({ key, yearlyPence, weeklyPence, changes, ...line }: PlanRow): AgreedLine => ({
+  ...line,
+  key: key!,
+  yearlyPence: BigInt(yearlyPence!),
+  weeklyPence: weeklyPence === null ? null : BigInt(weeklyPence),
+  changes: changes.map(lineChange),
+});
 
 /** What is agreed on a day: one of those whose exclusions were read. */
 export const termsOf =
@@ -55,11 +66,7 @@ export const termsOf =
       lines:
         inForce === undefined
           ? null
-          : plans.flatMap(({ key, yearlyPence, ...line }) =>
-              line.planId === inForce.planId && key !== null
-                ? [{ ...line, key, yearlyPence: BigInt(yearlyPence!) }]
-                : [],
-            ),
+          : plans.flatMap((row) => (row.planId === inForce.planId && row.key !== null ? [lineOf(row)] : [])),
       exclusions: excluded.filter((one) => one.day === day),
     };
   };
