@@ -27,6 +27,8 @@ const line = (changes: Partial<AgreedLine> = {}): AgreedLine => ({
   yearlyPence: 50_000n,
   frequency: 'WEEKLY',
   portionId: null,
+  weeklyPence: 962n,
+  changes: [],
   ...changes,
 });
 const purchase = (changes: Partial<Purchase> = {}): Purchase => ({

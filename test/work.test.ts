@@ -64,7 +64,14 @@ const spendSomething = async (payee: string) =>
   (
     await command(
       'recordSpend',
-      { budgetId: budget.id, amount: pounds('10.00'), spentOn: '2026-11-20', payee, what: 'Swimming' },
+      {
+        budgetId: budget.id,
+        portionId: budget.managed,
+        amount: pounds('10.00'),
+        spentOn: '2026-11-20',
+        payee,
+        what: 'Swimming',
+      },
       provider,
       'spend { id version }',
     )
@@ -92,9 +99,9 @@ describe('the work list', () => {
     );
     await command(
       'attachEvidence',
-      { evidenceId: answer.evidence.id, spendIds: [proved.id] },
+      { spendId: proved.id, evidenceIds: [answer.evidenceId] },
       provider,
-      'evidence { id }',
+      'spend { id }',
     );
     await command(
       'undoSpend',
@@ -119,7 +126,7 @@ describe('the work list', () => {
 
     const id = `per_${budget.personId.replaceAll('-', '')}`;
     const returns = async () => workOf(provider, `kinds: [RETURN_DUE, RETURN_QUERY] personId: "${id}"`);
-    const [due] = await returns();
+    const due = (await returns()).find(({ dueOn }) => dueOn === '2027-01-28');
     expect(due).toMatchObject({
       kind: 'RETURN_DUE',
       dueOn: '2027-01-28',

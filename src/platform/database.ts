@@ -76,7 +76,11 @@ export function openDatabase(url: string, { poolSize = 8, commandMs = 10_000 } =
 }
 
 /** Runs `work` in one READ COMMITTED transaction on one connection, and rolls back when it throws. */
-export async function transaction<T>(pool: pg.Pool, work: (sql: Sql) => Promise<T>): Promise<T> {
+export async function transaction<T>(
+  pool: pg.Pool,
+  work: (sql: Sql) => Promise<T>,
+  begin = 'begin',
+): Promise<T> {
   const sql = await pool.connect();
   let broken: Error | undefined;
   // A connection that breaks between two statements says so to nobody else, and unheard it would end the process.
@@ -85,7 +89,7 @@ export async function transaction<T>(pool: pg.Pool, work: (sql: Sql) => Promise<
   };
   sql.on('error', onError);
   try {
-    await sql.query('begin');
+    await sql.query(begin);
     const result = await work(sql);
     await sql.query('commit');
     return result;

@@ -18,6 +18,12 @@ export type Statements = Pick<Prisma.TransactionClient, '$queryRawUnsafe' | '$ex
 /** More than wait for a connection in some seconds; who comes then is better told than kept waiting. */
 const maxWaiting = 500;
 
+/**
+ * As in the pipeline: planning takes longer than running, so a plan is kept; and one that was made while a table was
+ * small would read all of it when it is large.
+ */
+const byIndex = 'begin; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off';
+
 const names = new Map<string, string>();
 
 /** The name under which a connection keeps a statement prepared. Texts are the code's own and few. */
@@ -31,14 +37,18 @@ export async function statementsIn<T>(pool: pg.Pool, work: (tx: Statements) => P
   if (pool.waitingCount >= maxWaiting) {
     throw new Fault('BUSY', 'Too many requests at once. Try again.', { retryable: true });
   }
-  return transaction(pool, (sql) => {
-    const run = (text: string, values: unknown[]) => sql.query({ name: nameOf(text), text, values });
-    // As in Prisma, what calls does not know that these are promises of its own kind.
-    const tx = {
-      $queryRawUnsafe: async (text: string, ...values: unknown[]) => (await run(text, values)).rows,
-      $executeRawUnsafe: async (text: string, ...values: unknown[]) =>
-        (await run(text, values)).rowCount ?? 0,
-    };
-    return work(tx as unknown as Statements);
-  });
+  return transaction(
+    pool,
+    (sql) => {
+      const run = (text: string, values: unknown[]) => sql.query({ name: nameOf(text), text, values });
+      // As in Prisma, what calls does not know that these are promises of its own kind.
+      const tx = {
+        $queryRawUnsafe: async (text: string, ...values: unknown[]) => (await run(text, values)).rows,
+        $executeRawUnsafe: async (text: string, ...values: unknown[]) =>
+          (await run(text, values)).rowCount ?? 0,
+      };
+      return work(tx as unknown as Statements);
+    },
+    byIndex,
+  );
 }
