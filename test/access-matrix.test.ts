@@ -75,6 +75,7 @@ const edges: Record<string, string> = {
   Package: 'packages',
   Plan: 'plans',
   Outcome: 'plans.outcomes',
+  PackageChange: 'plans.lines.packageChanges',
   Concern: 'plans.concerns',
   Review: 'reviews',
   Contact: 'contacts',

@@ -339,9 +339,10 @@ describe('what every view owes to the schema', () => {
       test.each(objectsOf('Query').filter((name) => !['node', 'person', 'emergencyRecord'].includes(name)))(
         `Query.%s, arguments ${n}`,
         async (name) => {
-          // Runs of payments are for finance alone, the audit for who audits.
-          for (const role of ['CARE_COORDINATOR', 'FINANCE', 'AUDITOR', 'PRIVACY_OFFICER']) {
-            const claims = { sub: role, tandem_role: role, organisation: wenshire.icb.code };
+          // Runs of payments are for finance alone, the audit for who audits, managed packages for who manages.
+          for (const role of ['CARE_COORDINATOR', 'FINANCE', 'AUDITOR', 'PRIVACY_OFFICER', 'PROVIDER']) {
+            const organisation = role === 'PROVIDER' ? wenshire.charity.code : wenshire.icb.code;
+            const claims = { sub: role, tandem_role: role, organisation };
             const { data, errors } = await kit.ask(`{ ${everyEdge('Query', name, n)} }`, {}, claims);
             expect(errors).toBeUndefined();
             check(data, typeNamed('Query'), 'Query');

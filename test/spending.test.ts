@@ -110,7 +110,7 @@ describe('a spend', () => {
       expect(userErrors).toEqual([]);
       // The key, the lock, what there is, the spend, the ledger, and the answer with its audit and its event.
       expect(sent.map((text) => text.split(' ', 1)[0])).toEqual([
-        'begin',
+        'begin;',
         'insert',
         'select',
         'select',

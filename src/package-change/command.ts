@@ -6,6 +6,7 @@ import { planPrefix } from '../plan/view.ts';
 import { dayOf } from '../platform/day.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { penceOfDecimal } from '../platform/money.ts';
+import { currentPortion } from '../spending/purse.ts';
 import { mustPay, type Place } from '../spending/subject.ts';
 import { type Command, type CommandContext, Refused, UserFault } from '../write/command.ts';
 import {
@@ -63,15 +64,21 @@ async function lockLine(context: CommandContext, planId: string | null, key: str
   const line = await tx.planLine.findFirst({ where: { planId: plan.id, personId, key } });
   if (line === null)
     throw new UserFault('LINE_NOT_IN_PLAN', 'The plan has no line with this key.', 'lineKey');
-  const portion =
-    line.portionId === null ? null : await tx.portion.findFirst({ where: { id: line.portionId, personId } });
-  if (portion === null || line.weeklyPence === null) {
+  if (line.portionId === null || line.weeklyPence === null) {
     const message =
       'Only what is paid week by week, from an account, can be changed here. Draft a plan for anything else.';
     throw new UserFault('LINE_NOT_MANAGED', message, 'lineKey');
   }
-  const place: Place = { personId, budgetId: portion.budgetId, portionId: portion.id };
+  const place = await placeOf(context, personId, line.portionId);
   return { plan, line: { ...line, weeklyPence: line.weeklyPence }, place };
+}
+
+/** The account that pays a line today: that of the portion it names, or of the one that took its place. */
+async function placeOf({ tx }: CommandContext, personId: string, named: string): Promise<Place> {
+  const portions = await tx.portion.findMany({ where: { personId } });
+  const portionId = currentPortion(portions, named);
+  const { budgetId } = portions.find(({ id }) => id === portionId)!;
+  return { personId, budgetId, portionId };
 }
 
 /** What the line is to be made of, and what it costs a week then. */
@@ -146,7 +153,7 @@ export const draftPackageChangeCommand: Command<DraftInput, Result> = {
 };
 
 /**
- * A change that the viewer sees, its plan locked so that of two who decide the second finds what the first did.
+ * A change that the viewer sees, locked, so that of two who decide the second finds what the first did.
  *
  * @throws UserFault NOT_FOUND; Refused CONFLICT, WRONG_STAGE with the change as it is
  */
@@ -184,13 +191,14 @@ async function set(
   return planId;
 }
 
-/** The account that pays the line, whatever became of the plan since. */
-async function placeOf({ tx }: CommandContext, { personId, planId, lineKey }: PackageChange): Promise<Place> {
-  const { portion } = await tx.planLine.findFirstOrThrow({
-    where: { planId, personId, key: lineKey },
-    include: { portion: true },
-  });
-  return { personId, budgetId: portion!.budgetId, portionId: portion!.id };
+/** Whoever spends from the account that pays the line, whatever became of the plan since. @throws UserFault NOT_YOURS */
+async function mustSpend(
+  context: CommandContext,
+  { personId, planId, lineKey }: PackageChange,
+): Promise<void> {
+  const where = { planId, personId, key: lineKey };
+  const { portionId } = await context.tx.planLine.findFirstOrThrow({ where, select: { portionId: true } });
+  await mustPay(context, await placeOf(context, personId, portionId!), 'packageChangeId');
 }
 
 async function effectNow({ tx, today }: CommandContext, { id, personId }: PackageChange) {
@@ -268,7 +276,7 @@ export const refusePackageChangeCommand: Command<Versioned & { reason: string },
     const stages: PackageChangeStatus[] = isFamily ? ['PROPOSED', 'AGREED'] : ['PROPOSED'];
     const { change, shown } = await lockChange(context, input, stages);
     const { personId, validFrom, validTo } = change;
-    if (isFamily) await mustPay(context, await placeOf(context, change), 'packageChangeId');
+    if (isFamily) await mustSpend(context, change);
     else await deciderOf(context, change.agreements, 'packageChangeId');
     const refusal = reasonOf(input.reason);
     // What was agreed held until now; what had not begun never does.
@@ -291,7 +299,7 @@ export const withdrawPackageChangeCommand: Command<Versioned, Result> = {
   name: 'withdrawPackageChange',
   run: async (context, input) => {
     const { change, shown } = await lockChange(context, input, ['DRAFT', 'PROPOSED']);
-    await mustPay(context, await placeOf(context, change), 'packageChangeId');
+    await mustSpend(context, change);
     await set(context, change, { status: 'WITHDRAWN' });
     return { result: shown, personIds: [change.personId] };
   },

@@ -99,13 +99,17 @@ export const workViews: Views = {
     portions: many('Portion', (at) =>
       operated(`${at.parent}.person_id`, `${at.parent}.organisation_id`, at.today()),
     ),
+    // The plan may name a portion that another took the place of.
     lines: many(
       'PlanLine',
       (at) => `
+        with recursive own(id, replaces_id) as (
+          select o.id, o.replaces_id
+            from (${operated(`${at.parent}.person_id`, `${at.parent}.organisation_id`, at.today())}) o
+          union
+          select q.id, q.replaces_id from own join portion q on q.id = own.replaces_id)
         select l.* from plan_line l join plan p on p.id = l.plan_id and p.person_id = l.person_id
-         where l.person_id = ${at.parent}.person_id and p.status = 'AGREED'
-           and l.portion_id in (
-             select o.id from (${operated(`${at.parent}.person_id`, `${at.parent}.organisation_id`, at.today())}) o)
+         where l.person_id = ${at.parent}.person_id and p.status = 'AGREED' and l.portion_id in (select id from own)
          order by l.position`,
     ),
     openWork: value((at) => ofWork('count(*)::int', at)),

@@ -23,6 +23,8 @@ const values: Record<string, string[]> = {
   LocalDate: days.map((day) => `"${day}"`),
   DateTime: knownAts.map((instant) => `"${instant}"`),
   ODSCode: [wenshire.council.code, wenshire.icb.code, 'ZZZ'].map((code) => `"${code}"`),
+  // Whoever asks for nobody in particular.
+  ID: ['null'],
   AsAt: [
     `{ day: "${days[1]}", knownAt: "${knownAts[0]}" }`,
     `{ day: "${days[0]}" }`,

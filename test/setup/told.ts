@@ -63,6 +63,14 @@ async function addWhatComesLater(kit: TestHub) {
     insert into reclaim (person_id, budget_id, source, organisation_id, ground, reasons, pence, notice_on, pay_by, payer, created_by)
       select person_id, id, 'ICB', ${board}, 'CIRCUMSTANCES_CHANGED', 'x', 100, '${today}', '2026-12-21', 'x', 'x'
         from budget where kind = 'INTEGRATED' limit 1;
+    with line as (
+      select l.* from plan_line l join plan p on p.id = l.plan_id and p.person_id = l.person_id
+       where p.status = 'AGREED' and p.number is not null and l.portion_id is not null and l.weekly_pence is not null limit 1
+    ), change as (
+      insert into package_change (person_id, plan_id, line_key, kind, weekly_pence, valid_from, reason, status, drafted_by)
+      select person_id, plan_id, key, 'PAUSE', 0, '${today}', 'x', 'PROPOSED', 'x' from line returning id, person_id
+    ) insert into package_change_agreement (change_id, person_id, organisation_id, decider)
+      select id, person_id, ${board}, 'CARE_TEAM' from change;
     insert into return_query (return_id, person_id, organisation_id, text, asked_by, asked_at)
       select id, person_id, ${board}, 'x', 'x', now() from financial_return limit 1`);
   const { rows } = await pool.query(
