@@ -271,6 +271,36 @@ describe('the managed packages', () => {
     expect(due).toEqual(found.filter(({ nextDueOn }) => nextDueOn !== null && nextDueOn <= today));
   });
 
+  test('make the record theirs to see, from the day on which they operate the account until they no longer do', async () => {
+    const { pool } = kit.database;
+    const other = { ...provider, organisation: 'D9H02' };
+    const id = `per_${budget.personId.replaceAll('-', '')}`;
+    const sees = async () =>
+      (await kit.ask('query ($id: ID!) { person(id: $id) { id } }', { id }, other)).data.person !== null;
+    const operate = (from: string | null, to: string | null, status = 'ACTIVE') =>
+      pool.query(
+        `with b as (update budget set status = $4::budget_status where id = $1)
+         update portion set account_operator_id = (select id from organisation where ods_code = 'D9H02'),
+                valid_from = $2::date, valid_to = $3::date where budget_id = $1 and position = 2`,
+        [budget.uuid, from, to, status],
+      );
+    expect(await sees()).toBe(false);
+    await operate('2026-11-22', null);
+    expect(await sees()).toBe(false);
+    await operate(today, '2026-11-22');
+    expect(await sees()).toBe(true);
+    expect((await packages(other)).map(({ person }) => person.id)).toContain(id);
+    // What is only proposed is nobody's yet, and what was theirs ends on its day.
+    await operate('2026-04-01', today);
+    expect(await sees()).toBe(false);
+    await operate(null, null);
+    expect(await sees()).toBe(true);
+    await pool.query(`update portion set account_operator_id = null where budget_id = $1 and position = 2`, [
+      budget.uuid,
+    ]);
+    expect(await sees()).toBe(false);
+  });
+
   test('are nobody else’s', async () => {
     expect(await packages(coordinator)).toEqual([]);
     expect(await packages(herself)).toEqual([]);
