@@ -150,10 +150,8 @@ function comparison(
       met.restricted += 1;
       return expect(mine, where).toBeNull();
     }
-    const held =
-      isObjectType(named) && 'nodes' in named.getFields()
-        ? getNamedType(named.getFields().nodes!.type).name
-        : named.name;
+    const nodes = isObjectType(named) ? named.getFields().nodes : undefined;
+    const held = nodes === undefined ? null : getNamedType(nodes.type).name;
     if (decisions.isKeptWhole(asker, personId, type.name, name, held)) {
       met.kept += 1;
       return expect(mine, where).toBeNull();

@@ -207,6 +207,7 @@ const subjects: Record<string, string> = {
   accountId: 'PayeeAccount',
   runId: 'PaymentRun',
   reclaimId: 'Reclaim',
+  packageChangeId: 'PackageChange',
   returnId: 'FinancialReturn',
   queryId: 'ReturnQuery',
   portionId: 'Portion',

@@ -267,10 +267,10 @@ export function compile(
   /** The rows of a type that the person shares with the viewer. */
   function sharedRows(type: string, part: Part, rows: string): string {
     const { side, person } = viewOf(type);
-    if (side === undefined || side === 'EITHER' || person === null) return rows;
+    if (side === undefined || person === null) return rows;
     // What hangs on something of a side was asked about with it.
     if (parent?.side !== undefined && inherited[side]?.includes(parent.side)) return rows;
-    const shares = sharesWith(kind, part, person('k'), sides[side]('k'), policy);
+    const shares = sharesWith(kind, part, person('k'), side === 'EITHER' ? side : sides[side]('k'), policy);
     return shares === null ? rows : `select * from (${rows}) k where ${shares}`;
   }
 

@@ -145,6 +145,7 @@ export const inherited: Partial<Record<SideOf, SideOf[]>> = {
   BUDGET: ['KIND', 'BUDGET', 'SCHEDULE'],
   SCHEDULE: ['BUDGET'],
   PLAN: ['LINK', 'PLAN'],
+  EITHER: ['EITHER'],
 };
 
 const byPersonId = (row: string) => `${row}.person_id`;
