@@ -22,8 +22,9 @@ beforeAll(async () => {
 });
 
 const opened: TestSocket[] = [];
-afterEach(() => {
+afterEach(async () => {
   for (const socket of opened.splice(0)) socket.leave();
+  for (const kit of [hubs.here, hubs.there]) await until(async () => (await streamsAt(kit)) === 0);
 });
 
 async function open(kit: Parameters<typeof openSocket>[0], opening: Parameters<typeof openSocket>[1] = {}) {
@@ -207,7 +208,7 @@ describe('it ends', () => {
   }, 60_000);
 
   test('when its reader does not take what comes; who comes back misses nothing', async () => {
-    const small = await hubs.another({ live: { maxQueued: 20 } });
+    const small = await hubs.another({ live: { maxQueued: 20, maxStreams: 1 } });
     try {
       const { nhsNumber } = makePlace({ today }).people[founding.irisHolloway]!;
       const { data } = await hubs.here.ask(`{ person(nhsNumber: "${nhsNumber}") { id } }`);
@@ -219,7 +220,7 @@ describe('it ends', () => {
       const { socket, messages, closed, send } = await openBare(addressOf(small));
       send({
         type: 'connection_init',
-        payload: { authorization: `Bearer ${await hubs.here.issuer.token(coordinator)}` },
+        payload: { authorization: `Bearer ${await small.issuer.token(coordinator)}` },
       });
       await until(() => messages.length > 0);
       send({ type: 'subscribe', id: 'wide', payload: { query: wide } });
@@ -229,6 +230,13 @@ describe('it ends', () => {
         expect(n).toBeLessThan(1_000);
         for (let m = 0; m < 3; m += 1) await hubs.announce('plan.changed', [iris]);
       }
+      // It does not take its last words either: then the only connection there may be is broken off.
+      await until(() =>
+        openBare(addressOf(small)).then(
+          (other) => other.socket.terminate() === undefined,
+          () => false,
+        ),
+      );
       socket.resume();
       await closed;
       const ids = messages.flatMap(({ type, payload }) =>

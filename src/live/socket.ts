@@ -53,8 +53,10 @@ interface Connection {
   unheard: number;
 }
 
-const keepAliveMs = 12_000;
-/** A connection of which nothing was heard for so many of these is gone. Longer than a stream may be blocked. */
+/** How often each connection's token is looked at; and every so many times it is asked whether it is still there. */
+const lookMs = 2_000;
+const looksToAPing = 6;
+/** A connection that has answered none of so many pings is gone. It takes longer than a stream may be blocked. */
 const unheardMost = 3;
 /** Who does not read what they are sent is not read either: so much may wait for them beside the changes. */
 const maxUnreadBytes = 256 * 1024;
@@ -176,20 +178,29 @@ export function openSockets({ live, signIn, log, metrics, maxBytes, documentOf }
     });
   }
 
-  /** A token that is over closes its connection, whether there are streams on it or none. */
-  const keepAlive = setInterval(() => {
+  let looks = 0;
+  const look = setInterval(() => {
+    looks += 1;
     for (const connection of connections) {
-      const { socket, authorization } = connection;
-      if (connection.unheard >= unheardMost) socket.terminate();
-      connection.unheard += 1;
-      if (socket.readyState !== socket.OPEN) continue;
-      socket.ping();
-      if (authorization === undefined) continue;
-      signIn.viewerFrom(authorization).catch((error: Fault) => {
-        if (error.code === 'UNAUTHENTICATED') fail(socket, error);
-      });
+      endWithToken(connection);
+      if (looks % looksToAPing === 0) ping(connection);
     }
-  }, keepAliveMs).unref();
+  }, lookMs).unref();
+
+  /** What streams there are have been told first. */
+  function endWithToken({ socket, authorization, begun }: Connection) {
+    if (authorization === undefined || begun.size > 0 || socket.readyState !== socket.OPEN) return;
+    signIn.viewerFrom(authorization).catch((error: Fault) => {
+      if (error.code === 'UNAUTHENTICATED') fail(socket, error);
+    });
+  }
+
+  function ping(connection: Connection) {
+    const { socket } = connection;
+    if (connection.unheard >= unheardMost) return socket.terminate();
+    connection.unheard += 1;
+    if (socket.readyState === socket.OPEN) socket.ping();
+  }
 
   return {
     upgrade(req, connection, head) {
@@ -199,7 +210,7 @@ export function openSockets({ live, signIn, log, metrics, maxBytes, documentOf }
     },
     close() {
       closing = true;
-      clearInterval(keepAlive);
+      clearInterval(look);
       for (const { socket } of connections) {
         socket.close(goingAway, 'UNAVAILABLE');
         setTimeout(() => socket.terminate(), farewellMs).unref();

@@ -1,4 +1,4 @@
-import { createClient } from 'graphql-ws';
+import { createClient, TerminatedCloseEvent } from 'graphql-ws';
 import type { JWTPayload } from 'jose';
 import WebSocket from 'ws';
 import { type Answer, coordinator, type TestHub } from './hub.ts';
@@ -62,6 +62,7 @@ export async function openSocket(
             return done ? null : (value as Told);
           } catch (error) {
             if (Array.isArray(error)) return { errors: error };
+            if (error instanceof TerminatedCloseEvent) return null;
             throw error;
           }
         },
