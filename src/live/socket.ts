@@ -37,7 +37,7 @@ interface SocketOptions {
 }
 
 export interface Sockets {
-  /** Takes the connection over. @throws Fault where there is no room for it */
+  /** Takes the connection over. @throws Fault FORBIDDEN for a page's, BUSY or UNAVAILABLE */
   upgrade(req: IncomingMessage, connection: Duplex, head: Buffer): void;
   /** Closes all; to be called when their streams have ended. */
   close(): void;
@@ -58,8 +58,11 @@ const lookMs = 2_000;
 const looksToAPing = 6;
 /** A connection that has answered none of so many pings is gone. It takes longer than a stream may be blocked. */
 const unheardMost = 3;
-/** Who does not read what they are sent is not read either: so much may wait for them beside the changes. */
+/** So much may wait for somebody, beside the changes, before no more of what they ask is read. */
 const maxUnreadBytes = 256 * 1024;
+
+const forMachines = () =>
+  new Fault('FORBIDDEN', 'WebSocket is for machines. A page is told of changes by server-sent events.');
 
 const goingAway = 1001;
 const tryAgainLater = 1013;
@@ -137,13 +140,9 @@ export function openSockets({ live, signIn, log, metrics, maxBytes, documentOf }
       unheard: 0,
     };
     connections.add(connection);
-    const mind = () => {
-      if (socket.bufferedAmount > maxUnreadBytes) socket.pause();
-      else if (socket.isPaused) socket.resume();
-    };
     const heard = () => {
       connection.unheard = 0;
-      mind();
+      mind(socket);
     };
     // What comes against the protocol of WebSocket, or is too long, closes the connection by itself.
     socket.on('error', () => {});
@@ -157,7 +156,7 @@ export function openSockets({ live, signIn, log, metrics, maxBytes, documentOf }
           new Promise((sent) => {
             if (socket.readyState !== socket.OPEN) return sent();
             socket.send(text, () => {
-              mind();
+              mind(socket);
               sent();
             });
           }),
@@ -183,6 +182,7 @@ export function openSockets({ live, signIn, log, metrics, maxBytes, documentOf }
     looks += 1;
     for (const connection of connections) {
       endWithToken(connection);
+      mind(connection.socket);
       if (looks % looksToAPing === 0) ping(connection);
     }
   }, lookMs).unref();
@@ -204,6 +204,8 @@ export function openSockets({ live, signIn, log, metrics, maxBytes, documentOf }
 
   return {
     upgrade(req, connection, head) {
+      // Browsers ask no server whether a page may open a WebSocket to it: they say whose page it is, and leave the rest to it.
+      if (req.headers.origin !== undefined) throw forMachines();
       if (closing) throw stopping();
       if (connections.size >= live.maxStreams) throw busy();
       sockets.handleUpgrade(req, connection, head, serve);
@@ -217,6 +219,12 @@ export function openSockets({ live, signIn, log, metrics, maxBytes, documentOf }
       }
     },
   };
+}
+
+/** Who does not read what they are sent is not read either. */
+function mind(socket: WebSocket) {
+  if (socket.bufferedAmount > maxUnreadBytes) socket.pause();
+  else if (socket.isPaused) socket.resume();
 }
 
 /** Breaks the connection off where its reader does not take the last words of a stream. */

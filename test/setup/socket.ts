@@ -1,7 +1,10 @@
 import { createClient, TerminatedCloseEvent } from 'graphql-ws';
 import type { JWTPayload } from 'jose';
+import { afterEach } from 'vitest';
 import WebSocket from 'ws';
 import { type Answer, coordinator, type TestHub } from './hub.ts';
+import type { twoHubs } from './stream.ts';
+import { until } from './until.ts';
 
 /** What a subscription over WebSocket is told: a change, or the errors that end it. */
 export type Told = Answer;
@@ -85,3 +88,46 @@ export async function openBare(address: string, protocol: string | string[] = 'g
   socket.on('error', () => {});
   return { socket, messages, closed, send: (message: object) => socket.send(JSON.stringify(message)) };
 }
+
+/** Streams that are open at a hub. */
+export const streamsAt = async ({ hub }: TestHub): Promise<number> =>
+  Number(/^tandem_live_streams (\d+)$/m.exec(await (await fetch(`${hub.url}/metrics`)).text())![1]);
+
+/** For the tests of a file: connections that are left, and their streams over, when a test is. */
+export function socketsAt(hubs: Pick<ReturnType<typeof twoHubs>, 'here' | 'there'>) {
+  const opened: TestSocket[] = [];
+  afterEach(async () => {
+    for (const socket of opened.splice(0)) socket.leave();
+    for (const kit of [hubs.here, hubs.there]) await until(async () => (await streamsAt(kit)) === 0);
+  });
+  return async (kit: Parameters<typeof openSocket>[0], opening: Opening = {}) => {
+    const socket = await openSocket(kit, opening);
+    opened.push(socket);
+    return socket;
+  };
+}
+
+/** Subscribes, and waits until the hub tells what happens from then on. */
+export async function following(
+  kit: TestHub,
+  socket: TestSocket,
+  query: string,
+  variables = {},
+): Promise<Subscription> {
+  const before = await streamsAt(kit);
+  const subscription = socket.subscribe(query, variables);
+  let first: Promise<Told | null> | null = subscription.next();
+  await until(async () => (await streamsAt(kit)) > before);
+  return {
+    next() {
+      const told = first ?? subscription.next();
+      first = null;
+      return told;
+    },
+    leave: subscription.leave,
+  };
+}
+
+export const changeOf = async (subscription: Subscription) => (await subscription.next())!.data.changes;
+export const codeOf = async (subscription: Subscription) =>
+  (await subscription.next())!.errors![0]!.extensions.code;
