@@ -3,7 +3,7 @@ WORKDIR /tandem
 # The install generates code, so what it generates from comes first.
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY tsconfig.json ./
+COPY tsconfig.json tsconfig.build.json ./
 COPY schema schema
 COPY prisma prisma
 COPY src src

@@ -3,6 +3,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { printSchema } from 'graphql';
 import pg from 'pg';
 import { backUp, type Manifest, restore } from '../prisma/backup.ts';
 import { migrate, newMigration } from '../prisma/migrate.ts';
@@ -55,6 +56,7 @@ const help = () => `npm run hub -- COMMAND
   ledger verify                  recomputes every balance, and names the first row that does not fit
   backup FOLDER                  writes all that the database holds into a new folder, while the hub goes on
   restore FOLDER                 puts a backup into a database that holds nothing, and verifies its ledger
+  schema                         the schema, for those who generate types from it
   documents FOLDER               writes FOLDER/documents.json: the trusted documents, one for each .graphql file
   migrate                        brings the database up to this version
   migrate new NAME               writes the SQL of a change of prisma/schema.prisma as a new migration`;
@@ -216,6 +218,8 @@ const commands: Record<string, Run> = {
         throw usage('Say: client add ID --name NAME …, client list, client disable ID, or client new-key');
     });
   },
+
+  schema: async () => say(printSchema(openCatalogue().schema)),
 
   documents: async ([folder]) => {
     if (!folder) throw usage('Say: documents FOLDER');

@@ -16,6 +16,8 @@ import { isGraphql, readRequest, wantsStream } from './graphql-request.ts';
 import { type Limit, type LimitOptions, openLimit, withoutSuggestion } from './limit/limit.ts';
 import { maxBodyBytes } from './limit/rules.ts';
 import { type LiveLimits, openLive } from './live/live.ts';
+import { openSockets } from './live/socket.ts';
+import { serveEvents } from './live/sse.ts';
 import type { Database } from './platform/database.ts';
 import { londonDay } from './platform/day.ts';
 import { type Deadline, openDeadlines, tooLate } from './platform/deadline.ts';
@@ -27,6 +29,7 @@ import { asGraphQLError, errorFor, isUnexpected } from './read/error.ts';
 import { type Executor, JsonText, type ReadContext } from './read/execute.ts';
 import { safeLiterals } from './read/text.ts';
 import { addExportRoutes } from './return/export.ts';
+import { lastResponse, wantsSocket, withoutUpgrade } from './upgrade.ts';
 import type { CommandTools } from './write/command.ts';
 import { showRelayLag } from './write/lag.ts';
 
@@ -64,6 +67,12 @@ export async function startHub(
   const limit = openLimit({ ...options.limit, schema, recorder: database.recorder, log, metrics });
   const apollo = await startApollo(schema, executor, limit, log);
   const live = openLive({ ...options, audit, schema, executor, limit, limits: options.live });
+  const sockets = openSockets({
+    ...options,
+    live,
+    maxBytes: maxBodyBytes,
+    documentOf: (payload, viewer) => limit.documentOf({ method: 'POST', search: '', body: payload }, viewer),
+  });
   showRelayLag(metrics.registry, database.pool);
   showUntoldAccesses(metrics.registry, database.pool);
   const deadlines = openDeadlines(limit.limits.deadlineMs);
@@ -141,7 +150,7 @@ export async function startHub(
   addAuditExport(app, { pool: database.pool, signIn, audit, now });
   options.extend?.(app, audit);
 
-  app.use((_req, res) => refuse(res, 404, new Fault('NOT_FOUND', 'There is nothing at this address.')));
+  app.use((_req, res) => refuse(res, 404, nothingHere()));
   const fail = (error: unknown, res: ServerResponse) => {
     const fault = faultOf(error);
     metrics.refused.inc({ reason: fault.code });
@@ -154,9 +163,22 @@ export async function startHub(
     res.setHeader('x-request-id', randomUUID());
     if (!isGraphql(req)) return void app(req, res);
     const answered = wantsStream(req)
-      ? live.serve(req, res, async (viewer) => limit.documentOf(await readRequest(req, maxBodyBytes), viewer))
+      ? serveEvents({ live, log }, req, res, async (viewer) =>
+          limit.documentOf(await readRequest(req, maxBodyBytes), viewer),
+        )
       : graphql(req, res);
     answered.catch((error: unknown) => fail(error, res));
+  });
+  server.on('upgrade', (req, connection, head) => {
+    if (!wantsSocket(req)) return withoutUpgrade(server, req, connection, head);
+    try {
+      if (!isGraphql(req)) throw nothingHere();
+      sockets.upgrade(req, connection, head);
+    } catch (error) {
+      const res = lastResponse(req, connection);
+      res.setHeader('x-request-id', randomUUID());
+      fail(error, res);
+    }
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -169,6 +191,7 @@ export async function startHub(
     async close() {
       closing = true;
       await live.close();
+      sockets.close();
       await apollo.stop();
       limit.close();
       deadlines.close();
@@ -227,11 +250,13 @@ async function startApollo(schema: GraphQLSchema, executor: Executor, limit: Lim
   return apollo;
 }
 
+const nothingHere = () => new Fault('NOT_FOUND', 'There is nothing at this address.');
+
 const notAStream = () =>
   asGraphQLError(
     new Fault(
       'BAD_REQUEST',
-      'A subscription is answered with a stream: POST it with "Accept: text/event-stream".',
+      'A subscription is answered with a stream: POST it with "Accept: text/event-stream", or open a WebSocket here.',
     ),
   );
 

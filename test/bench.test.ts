@@ -11,6 +11,8 @@ test('the benchmark runs, compares the hub with its peers and counts its stateme
     '150',
     '--schedules',
     '120',
+    '--streams',
+    '20',
     '--seconds',
     '0.2',
     '--rounds',
@@ -82,6 +84,14 @@ test('the benchmark runs, compares the hub with its peers and counts its stateme
       sendS: figure,
       confirmS: figure,
       wholeS: figure,
+    },
+    live: {
+      streams: 20,
+      openS: figure,
+      toldS: figure,
+      toldWithPersonS: figure,
+      rssMbBefore: figure,
+      rssMb: figure,
     },
   });
   // One statement reads, and the audit of several requests is written together.

@@ -1,14 +1,18 @@
 /**
- * Live changes over server-sent events: a subscription is POSTed like any operation, and answered with a stream in the
- * protocol of graphql-sse, distinct connections. The token is checked as long as the stream lasts.
+ * Live changes: who may hear them, and since when. How they are told is in `sse.ts` and `socket.ts`. The token is checked as
+ * long as a stream lasts.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HTTPGraphQLHead } from '@apollo/server';
-import { GraphQLError, type GraphQLSchema } from 'graphql';
+import {
+  type FormattedExecutionResult,
+  GraphQLError,
+  type GraphQLFormattedError,
+  type GraphQLSchema,
+} from 'graphql';
 import { Gauge } from 'prom-client';
 import type { SignIn } from '../access/sign-in.ts';
 import type { Viewer } from '../access/viewer.ts';
-import { type Audit, correlationIdOf } from '../audit/store.ts';
+import type { Audit } from '../audit/store.ts';
 import { type Limit, withoutSuggestion } from '../limit/limit.ts';
 import { personPrefix } from '../person/view.ts';
 import type { Database } from '../platform/database.ts';
@@ -24,7 +28,6 @@ import { openGate } from './gate.ts';
 import { type Operation, operationIn } from './operation.ts';
 import type { Asked, LiveContext } from './resolvers.ts';
 import { type Announced, type Place, placeOf, topics, type Wanted, wholeRow } from './rules.ts';
-import { sendEvents, type Told } from './sse.ts';
 import { type Change, openStream, type Stream, tooSlow } from './stream.ts';
 import { columns, openTail, toAnnounced } from './tail.ts';
 
@@ -51,13 +54,42 @@ export interface LiveOptions {
   limits?: Partial<LiveLimits> | undefined;
 }
 
-/** What was sent, with the text of its document. @throws Fault where that is not for the viewer to send */
-type Body = (viewer: Viewer) => Promise<unknown>;
+/** Who asks for a stream, and how. */
+export interface Asking {
+  authorization: string | undefined;
+  requestId: string;
+  correlationId: string | null;
+  /** The id of the last change they had, where the subscription itself does not say it. */
+  lastId: string | null;
+  /** What was sent, with the text of its document. @throws Fault where that is not for the viewer to send */
+  body: (viewer: Viewer) => Promise<unknown> | unknown;
+}
 
+/** An answer and the cursor of its change; null for the last words, which are errors. */
+export interface Told {
+  id: string | null;
+  result: FormattedExecutionResult;
+}
+
+export interface Begun {
+  stream: Stream;
+  told: AsyncIterable<Told>;
+  /** To be called when the reader has all of it, or is gone: until then the stream counts among those that are open. */
+  over(): void;
+}
+
+export interface Refused {
+  errors: GraphQLFormattedError[];
+  /** Status and headers, for who answers by HTTP. */
+  http: Partial<HTTPGraphQLHead>;
+}
+
+/** The streams of this process, however they are told. */
 export interface Live {
-  /** Answers a request with a stream; resolves when that is over. @throws Fault as long as nothing was sent */
-  serve(req: IncomingMessage, res: ServerResponse, body: Body): Promise<void>;
-  /** Ends all streams. */
+  /** @throws Fault and whatever else stands in the way */
+  begin(asking: Asking): Promise<Begun | Refused>;
+  maxStreams: number;
+  /** Ends all streams; resolves when that was told. */
   close(): Promise<void>;
 }
 
@@ -66,9 +98,9 @@ const usual: LiveLimits = { maxStreams: 2_000, maxQueued: 1_000, blockedMs: 30_0
 /** How often every stream's token, and its right to the one person it is about or to any, are looked at without a change. */
 const sweepMs = 2_000;
 
-const busy = () =>
+export const busy = () =>
   new Fault('BUSY', 'Too many streams are open. Try again in a moment.', { retryable: true });
-const stopping = () =>
+export const stopping = () =>
   new Fault('UNAVAILABLE', 'The hub stops. Open the stream again, with `after`.', { retryable: true });
 const noSuchPerson = () =>
   new Fault('PERSON_NOT_FOUND', 'There is no such person, or they are not yours to see.');
@@ -90,7 +122,8 @@ export function openLive(options: LiveOptions): Live {
   const tail = openTail({ url: database.url, log });
   const gate = openGate(database.watcher, now);
   const streams = new Set<Stream>();
-  const serving = new Set<Promise<void>>();
+  /** One for each stream, from when it is asked for until its reader has its last words. */
+  const places = new Set<Promise<void>>();
   let closing = false;
 
   new Gauge({
@@ -215,16 +248,13 @@ export function openLive(options: LiveOptions): Live {
     }
   }
 
-  async function run(req: IncomingMessage, res: ServerResponse, body: Body) {
-    const { authorization } = req.headers;
-    const requestId = String(res.getHeader('x-request-id'));
-    const correlationId = correlationIdOf(req.headers);
+  async function begun({ authorization, requestId, correlationId, lastId, body }: Asking) {
     const confirm = () => signIn.viewerFrom(authorization);
     const viewer = await confirm();
     const operation = operationIn(await body(viewer), schema, limit.limits.maxTokens);
     if ('errors' in operation) {
-      const tell = limit.mayIntrospect(viewer) ? (error: Formatted) => error : plainly;
-      return refuse(res, operation.errors, requestId, tell);
+      const { errors } = toldOf(operation.errors, requestId);
+      return { errors: limit.mayIntrospect(viewer) ? errors : errors.map(plainly), http: {} };
     }
 
     const context = () => {
@@ -235,44 +265,54 @@ export function openLive(options: LiveOptions): Live {
     let stream: Stream | undefined;
     const opening: LiveContext = Object.assign(context(), {
       async open(asked: Asked) {
-        stream = await open({ ...asked, after: asked.after ?? lastEventId(req) }, opening, confirm);
+        stream = await open({ ...asked, after: asked.after ?? lastId }, opening, confirm);
         return stream.changes();
       },
     });
     const refused = await limit.guard.refusalOf(operation, opening);
-    if (refused !== null) return refuse(res, [refused], requestId);
+    if (refused !== null) return refusalOf([refused], requestId);
     const source = await executor.events(operation, opening);
     if (!(Symbol.asyncIterator in source)) {
       const errors = source.errors ?? [];
       for (const { originalError } of errors) if (originalError !== undefined) throw originalError;
-      return refuse(res, errors, requestId);
+      return refusalOf(errors, requestId);
     }
-    const told = answers(stream!, source as AsyncIterable<Change>, operation, context);
-    try {
-      await sendEvents(req, res, stream!, told);
-    } catch (err) {
-      // What has begun can only be broken off.
-      log.error({ err, requestId }, 'A stream failed');
-      res.destroy();
-    }
+    return {
+      stream: stream!,
+      told: answers(stream!, source as AsyncIterable<Change>, operation, context),
+    };
   }
 
-  async function serve(req: IncomingMessage, res: ServerResponse, body: Body) {
-    if (req.method !== 'POST') throw new Fault('METHOD_NOT_ALLOWED', 'POST the subscription.');
+  async function begin(asking: Asking): Promise<Begun | Refused> {
     if (closing) throw stopping();
-    if (serving.size >= maxStreams) throw busy();
-    const served = run(req, res, body);
-    serving.add(served);
-    await served.finally(() => serving.delete(served));
+    if (places.size >= maxStreams) throw busy();
+    let over!: () => void;
+    const place = new Promise<void>((resolve) => {
+      over = () => {
+        places.delete(place);
+        resolve();
+      };
+    });
+    places.add(place);
+    try {
+      const answer = await begun(asking);
+      if ('told' in answer) return { ...answer, over };
+      over();
+      return answer;
+    } catch (error) {
+      over();
+      throw error;
+    }
   }
 
   return {
-    serve,
+    begin,
+    maxStreams,
     async close() {
       closing = true;
       clearInterval(sweep);
       for (const stream of streams) stream.end(stopping());
-      await Promise.allSettled(serving);
+      await Promise.all(places);
       await tail.close();
     },
   };
@@ -281,7 +321,8 @@ export function openLive(options: LiveOptions): Live {
 const located = (error: unknown) =>
   error instanceof GraphQLError ? error : new GraphQLError('', { originalError: error as Error });
 
-function toldOf(errors: readonly unknown[], requestId: string) {
+/** Errors in the words of an answer. */
+export function toldOf(errors: readonly unknown[], requestId: string) {
   return {
     errors: errors.map((error) => {
       const told = errorFor(error);
@@ -290,23 +331,9 @@ function toldOf(errors: readonly unknown[], requestId: string) {
   };
 }
 
-type Formatted = ReturnType<typeof toldOf>['errors'][number];
+const refusalOf = (errors: readonly GraphQLError[], requestId: string): Refused => ({
+  ...toldOf(errors, requestId),
+  http: (errors[0]?.extensions.http ?? {}) as HTTPGraphQLHead,
+});
 
-const plainly = (error: Formatted) => ({ ...error, message: withoutSuggestion(error.message) });
-
-function refuse(
-  res: ServerResponse,
-  errors: readonly GraphQLError[],
-  requestId: string,
-  tell = (error: Formatted) => error,
-) {
-  const { status = 400, headers = [] } = (errors[0]?.extensions.http ?? {}) as HTTPGraphQLHead;
-  for (const [name, value] of headers) res.setHeader(name, value);
-  res.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
-  res.end(JSON.stringify({ errors: toldOf(errors, requestId).errors.map(tell) }));
-}
-
-function lastEventId({ headers }: IncomingMessage): string | null {
-  const id = headers['last-event-id'];
-  return typeof id === 'string' && id !== '' ? id : null;
-}
+const plainly = (error: GraphQLFormattedError) => ({ ...error, message: withoutSuggestion(error.message) });

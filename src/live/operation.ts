@@ -40,7 +40,7 @@ export function operationIn(
 ): Operation | { errors: GraphQLError[] } {
   const { data } = request.safeParse(body);
   if (data === undefined) {
-    throw new Fault('BAD_REQUEST', 'POST a JSON object with a text `query`, as `application/json`.');
+    throw new Fault('BAD_REQUEST', 'Send a JSON object with a text `query`; by POST, as `application/json`.');
   }
   let document: DocumentNode;
   try {
@@ -57,7 +57,10 @@ export function operationIn(
     return { errors: [withCode('OPERATION_RESOLUTION_FAILURE')(unknown)] };
   }
   if (operation.operation !== OperationTypeNode.SUBSCRIPTION) {
-    throw new Fault('BAD_REQUEST', 'Only a subscription is answered with a stream: ask for JSON.');
+    throw new Fault(
+      'BAD_REQUEST',
+      'Only a subscription is answered with a stream: POST anything else, and accept JSON.',
+    );
   }
   return { document, operation, operationName, variables: data.variables ?? {} };
 }

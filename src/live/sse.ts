@@ -1,17 +1,17 @@
-/** Server-sent events on a response: framed by graphql-sse, each sent when the one before it is taken. */
+/**
+ * Live changes over server-sent events: a subscription is POSTed like any operation, and answered with a stream in the
+ * protocol of graphql-sse, distinct connections. Each event is sent when the one before it is taken.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ExecutionResult, FormattedExecutionResult } from 'graphql';
+import type { ExecutionResult } from 'graphql';
 import { createHandler } from 'graphql-sse';
-import type { Stream } from './stream.ts';
-
-/** An answer and the cursor of its change; null for the last words. */
-export interface Told {
-  id: string | null;
-  result: FormattedExecutionResult;
-}
+import { correlationIdOf } from '../audit/store.ts';
+import { Fault } from '../platform/fault.ts';
+import type { Log } from '../platform/log.ts';
+import type { Asking, Begun, Live, Refused } from './live.ts';
 
 /** So long may the last words take to be taken. */
-const farewellMs = 2_000;
+export const farewellMs = 2_000;
 
 const frame = createHandler<null, { results: AsyncIterable<ExecutionResult> }>({
   // Without a token of its own a stream is one connection, and one operation.
@@ -19,13 +19,36 @@ const frame = createHandler<null, { results: AsyncIterable<ExecutionResult> }>({
   onSubscribe: ({ context }) => context.results,
 });
 
-/** Resolves when the stream is over, whoever ended it. */
-export async function sendEvents(
+/** Answers a request with a stream; resolves when that is over. @throws Fault as long as nothing was sent */
+export async function serveEvents(
+  { live, log }: { live: Live; log: Log },
   req: IncomingMessage,
   res: ServerResponse,
-  stream: Stream,
-  told: AsyncIterable<Told>,
+  body: Asking['body'],
 ): Promise<void> {
+  if (req.method !== 'POST') throw new Fault('METHOD_NOT_ALLOWED', 'POST the subscription.');
+  const requestId = String(res.getHeader('x-request-id'));
+  const begun = await live.begin({
+    authorization: req.headers.authorization,
+    requestId,
+    correlationId: correlationIdOf(req.headers),
+    lastId: lastEventId(req),
+    body,
+  });
+  if ('errors' in begun) return refuse(res, begun);
+  try {
+    await sendEvents(req, res, begun);
+  } catch (err) {
+    // What has begun can only be broken off.
+    log.error({ err, requestId }, 'A stream failed');
+    res.destroy();
+  } finally {
+    begun.over();
+  }
+}
+
+/** Resolves when the stream is over, whoever ended it. */
+async function sendEvents(req: IncomingMessage, res: ServerResponse, { stream, told }: Begun): Promise<void> {
   // The protocol has no ids: they wait here for their frames, which come in the same order.
   const ids: (string | null)[] = [];
   async function* results() {
@@ -79,4 +102,15 @@ function isWritten(res: ServerResponse, text: string): Promise<boolean> {
       resolve(!error);
     });
   });
+}
+
+function refuse(res: ServerResponse, { errors, http: { status = 400, headers } }: Refused) {
+  for (const [name, value] of headers ?? []) res.setHeader(name, value);
+  res.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
+  res.end(JSON.stringify({ errors }));
+}
+
+function lastEventId({ headers }: IncomingMessage): string | null {
+  const id = headers['last-event-id'];
+  return typeof id === 'string' && id !== '' ? id : null;
 }

@@ -22,7 +22,7 @@ export interface Stream {
   viewer: Viewer;
   personId: string | null;
   changes(): AsyncGenerator<Change>;
-  /** Counts what is on its way to the reader: when it is a few, the next waits. */
+  /** Counts what is on its way to the reader: while it is a few, the next waits. */
   sent(): void;
   taken(): void;
   /** Since when, in ms of `Date.now()`, the reader has taken nothing of what waits; null when nothing does. */
@@ -126,12 +126,7 @@ export function openStream(viewer: Viewer, wanted: Wanted, tools: StreamTools): 
 
   /** Waits until the reader has taken most of what it was sent. */
   async function room(): Promise<void> {
-    while (onTheWay >= window && !ended) {
-      blockedSince ??= Date.now();
-      await change();
-    }
-    blockedSince = null;
-    missed = 0;
+    while (onTheWay >= window && !ended) await change();
   }
 
   async function visible<Row extends { personId: string }>(topic: string, people: Row[]): Promise<Row[]> {
@@ -165,11 +160,13 @@ export function openStream(viewer: Viewer, wanted: Wanted, tools: StreamTools): 
     changes,
     sent() {
       onTheWay += 1;
+      blockedSince ??= Date.now();
     },
     taken() {
       onTheWay -= 1;
       // It takes, if slowly.
-      if (blockedSince !== null) blockedSince = Date.now();
+      blockedSince = onTheWay === 0 ? null : Date.now();
+      missed = 0;
       wake();
     },
     blockedSince: () => blockedSince,

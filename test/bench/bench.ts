@@ -5,7 +5,8 @@
  * --people N      how many people the database holds (100000)
  * --seconds S     how long a round takes (5)
  * --rounds N      rounds of each, alternating (5)
- * --only a,b      record, slim, caseload, sync, ledger, statement, balance, payrun
+ * --only a,b      record, slim, caseload, sync, ledger, statement, balance, payrun, live
+ * --streams N     how many streams are open at once (2000)
  * --schedules N   how many people a month's payments are made to (140000)
  * --keep DIR      makes the database there and leaves it, or takes the one that is there
  * --no-peer       without PostGraphile
@@ -19,6 +20,7 @@ import pg from 'pg';
 import { migrate } from '../../prisma/migrate.ts';
 import { startEmbeddedPostgres } from '../../src/platform/embedded.ts';
 import { countPeople, makePeople } from './data.ts';
+import { measureLive } from './live.ts';
 import { measureMoney } from './money.ts';
 import { measurePayrun } from './payrun.ts';
 import { measureReads, type Question } from './reads.ts';
@@ -29,8 +31,9 @@ const { values: given } = parseArgs({
     people: { type: 'string', default: '100000' },
     seconds: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '5' },
-    only: { type: 'string', default: 'record,slim,caseload,sync,ledger,statement,balance,payrun' },
+    only: { type: 'string', default: 'record,slim,caseload,sync,ledger,statement,balance,payrun,live' },
     schedules: { type: 'string', default: '140000' },
+    streams: { type: 'string', default: '2000' },
     keep: { type: 'string' },
     'no-peer': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
@@ -58,7 +61,7 @@ try {
   );
   const held = await countPeople(client);
   if (questions.length === 0)
-    tell('Nobody is made here: the intake and the money have databases of their own');
+    tell('Nobody is made here: the intake, the money and the streams have databases of their own');
   else if (held === 0) {
     const begin = performance.now();
     await makePeople(client, people);
@@ -84,6 +87,9 @@ try {
       (await measureMoney(measured))),
     ...(only.includes('payrun') && {
       payrun: await measurePayrun({ ...measured, schedules: Number(given.schedules) }),
+    }),
+    ...(only.includes('live') && {
+      live: await measureLive({ ...measured, streams: Number(given.streams) }),
     }),
   };
   if (given.json) console.log(JSON.stringify(results));

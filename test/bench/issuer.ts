@@ -8,7 +8,7 @@ export const audience = 'bench';
 /** Of the hub's cursors, so that the benchmark can make some for any place of a list. */
 export const cursorSecret = Buffer.from('bench');
 
-/** A sign-in of the bench's own, and a token for somebody of the board that knows everybody. */
+/** A sign-in of the bench's own, and tokens for people of the board that knows everybody. */
 export async function startIssuer(dataDir: string, role: 'CARE_COORDINATOR' | 'FINANCE') {
   const key = await openDemoKey(dataDir);
   const server = createServer((req, res) => {
@@ -19,11 +19,14 @@ export async function startIssuer(dataDir: string, role: 'CARE_COORDINATOR' | 'F
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const sub = 'bench';
-  const persona = { sub, name: 'Bench', tandem_role: role, organisation: icb };
-  const token = await demoToken(persona, { issuer, audience, key, now: new Date() });
+  const tokenOf = (sub: string) => {
+    const persona = { sub, name: 'Bench', tandem_role: role, organisation: icb };
+    return demoToken(persona, { issuer, audience, key, now: new Date() });
+  };
   return {
     issuer,
-    token,
+    token: await tokenOf(sub),
+    tokenOf,
     subject: `${issuer}#${sub}`,
     stop: () =>
       new Promise((done) => {
