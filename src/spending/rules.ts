@@ -188,7 +188,7 @@ export function judge(
 }
 
 /** What a line may cost in the year of a day, with what was changed since it was planned. */
-export function mayCost(
+function mayCost(
   { yearlyPence, weeklyPence, changes }: AgreedLine,
   budgetFrom: string,
   day: string,
