@@ -1,4 +1,5 @@
 /** Changing what a line of the agreed plan is made of: drafted, asked for, agreed, refused or taken back. */
+import { laterOf } from '../budget/subject.ts';
 import type { PackageChange, PlanLine } from '../generated/prisma/client.ts';
 import type { PackageChangeKind, PackageChangeStatus } from '../generated/prisma/enums.ts';
 import { weeklyPence } from '../plan/rules.ts';
@@ -280,8 +281,7 @@ export const refusePackageChangeCommand: Command<Versioned & { reason: string },
     else await deciderOf(context, change.agreements, 'packageChangeId');
     const refusal = reasonOf(input.reason);
     // What was agreed held until now; what had not begun never does.
-    const began = dayOf(validFrom);
-    const ends = began <= today ? today : began;
+    const ends = laterOf(dayOf(validFrom), today);
     const isOver = validTo !== null && dayOf(validTo) <= ends;
     await set(context, change, {
       status: 'REFUSED',

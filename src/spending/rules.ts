@@ -188,11 +188,7 @@ export function judge(
 }
 
 /** What a line may cost in the year of a day, with what was changed since it was planned. */
-function mayCost(
-  { yearlyPence, weeklyPence, changes }: AgreedLine,
-  budgetFrom: string,
-  day: string,
-): bigint {
+function mayCost({ yearlyPence, weeklyPence, changes }: AgreedLine, budgetFrom: string, day: string): bigint {
   if (weeklyPence === null || changes.length === 0) return yearlyPence;
   return yearlyPence + extraPence(weeklyPence, changes, budgetYear(budgetFrom, day));
 }
