@@ -5,6 +5,8 @@ import { isScalarType } from 'graphql';
 import { accessLogViews } from './access-log/view.ts';
 import { budgetResolvers } from './budget/resolvers.ts';
 import { budgetViews } from './budget/view.ts';
+import { bulkResolvers } from './bulk/resolvers.ts';
+import { bulkViews } from './bulk/view.ts';
 import { commissionerViews } from './commissioner/view.ts';
 import { confidentialityResolvers } from './confidentiality/resolvers.ts';
 import { confidentialityViews } from './confidentiality/view.ts';
@@ -64,6 +66,7 @@ export const views = joinViews(
   statementViews,
   // A field of `Spend` is among them.
   evidenceViews,
+  bulkViews,
   paymentViews,
   paymentRunViews,
   surplusViews,
@@ -87,6 +90,7 @@ export function openCatalogue(keys?: CursorKeys) {
       reviewResolvers,
       evidenceResolvers,
       spendingResolvers,
+      bulkResolvers,
       paymentResolvers,
       surplusResolvers,
       returnResolvers,
