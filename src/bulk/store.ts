@@ -128,13 +128,14 @@ export async function placesOf(
   }));
   const values: unknown[] = [JSON.stringify(given)];
   const p = parametersOf(viewer, today, values);
-  const operated = `
+  // Only where it is asked for: each condition that is written binds a value.
+  const operated = () => `
     select o.id from portion o where o.budget_id = b.id and o.person_id = b.person_id and r.portion is null
        and o.account_operator_id = ${ownOrganisation(p)} and (o.valid_from is null or o.valid_from <= ${p.today()})
        and (o.valid_to is null or o.valid_to > ${p.today()})
     union all
     select r.portion where r.portion is not null`;
-  const portions = viewer.role === 'PROVIDER' ? operated : 'select r.portion';
+  const portions = viewer.role === 'PROVIDER' ? operated() : 'select r.portion';
   const place = { personId: 'b.person_id', budgetId: 'b.id', portionId: 'q.id' };
   const text = `
 select r.name, b.id::text as "budgetId", q.id::text as "portionId", b.valid_from::text as "from", b.valid_to::text as "to"
