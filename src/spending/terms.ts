@@ -51,23 +51,27 @@ export interface ExclusionRow extends Exclusion {
   day: string;
 }
 
-/** What is agreed on a day: one of those whose exclusions were read. */
-export const termsOf =
-  (plans: PlanRow[], excluded: ExclusionRow[]) =>
-  (day: string): Terms => {
-    const inForce = plans.find(
-      ({ status, from, to }) =>
-        from !== null && from <= day && (to === null ? status === 'AGREED' : to >= day),
-    );
-    return {
-      lines:
-        inForce === undefined
-          ? null
-          : plans.flatMap(({ key, yearlyPence, ...line }) =>
-              line.planId === inForce.planId && key !== null
-                ? [{ ...line, key, yearlyPence: BigInt(yearlyPence!) }]
-                : [],
-            ),
-      exclusions: excluded.filter((one) => one.day === day),
-    };
+/** What is agreed on a day: one of those whose exclusions were read. Many things are bought on one day. */
+export function termsOf(plans: PlanRow[], excluded: ExclusionRow[]): (day: string) => Terms {
+  const known = new Map<string, Terms>();
+  return (day) => {
+    const found = known.get(day) ?? termsOn(day, plans, excluded);
+    known.set(day, found);
+    return found;
   };
+}
+
+function termsOn(day: string, plans: PlanRow[], excluded: ExclusionRow[]): Terms {
+  const inForce = plans.find(
+    ({ status, from, to }) => from !== null && from <= day && (to === null ? status === 'AGREED' : to >= day),
+  );
+  const lines = plans.flatMap(({ key, yearlyPence, ...line }) =>
+    line.planId === inForce?.planId && key !== null
+      ? [{ ...line, key, yearlyPence: BigInt(yearlyPence!) }]
+      : [],
+  );
+  return {
+    lines: inForce === undefined ? null : lines,
+    exclusions: excluded.filter((one) => one.day === day),
+  };
+}

@@ -5,7 +5,7 @@
  * --people N      how many people the database holds (100000)
  * --seconds S     how long a round takes (5)
  * --rounds N      rounds of each, alternating (5)
- * --only a,b      record, slim, caseload, sync, ledger, statement, balance, payrun
+ * --only a,b      record, slim, caseload, sync, ledger, statement, balance, payrun, bulk
  * --schedules N   how many people a month's payments are made to (140000)
  * --keep DIR      makes the database there and leaves it, or takes the one that is there
  * --no-peer       without PostGraphile
@@ -18,6 +18,7 @@ import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { migrate } from '../../prisma/migrate.ts';
 import { startEmbeddedPostgres } from '../../src/platform/embedded.ts';
+import { measureBulk } from './bulk.ts';
 import { countPeople, makePeople } from './data.ts';
 import { measureMoney } from './money.ts';
 import { measurePayrun } from './payrun.ts';
@@ -29,7 +30,7 @@ const { values: given } = parseArgs({
     people: { type: 'string', default: '100000' },
     seconds: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '5' },
-    only: { type: 'string', default: 'record,slim,caseload,sync,ledger,statement,balance,payrun' },
+    only: { type: 'string', default: 'record,slim,caseload,sync,ledger,statement,balance,payrun,bulk' },
     schedules: { type: 'string', default: '140000' },
     keep: { type: 'string' },
     'no-peer': { type: 'boolean', default: false },
@@ -85,6 +86,7 @@ try {
     ...(only.includes('payrun') && {
       payrun: await measurePayrun({ ...measured, schedules: Number(given.schedules) }),
     }),
+    ...(only.includes('bulk') && { bulk: await measureBulk(measured) }),
   };
   if (given.json) console.log(JSON.stringify(results));
   else
