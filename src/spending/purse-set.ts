@@ -70,17 +70,15 @@ export async function openPurses(
   const facts = await readFacts(context, asked);
   const exclusions = await readExclusions(tx, asked, facts);
   return new Map(
-    asked.flatMap(({ budgetId, own, days }) => {
+    asked.flatMap(({ budgetId, own }) => {
       const found = facts.get(budgetId);
       if (found === undefined) return [];
-      const excluded = days.flatMap((day) =>
-        found.funders.flatMap((funder) => exclusions.get(placeOf(funder, day)) ?? []),
-      );
-      // Two funders may go by one list.
-      const once = new Map(
-        excluded.map((row) => [`${row.day} ${row.source} ${row.listId} ${row.position}`, row]),
-      );
-      const purse = purseOf({ id: budgetId, budgetIds: own }, found, [...once.values()]);
+      const excluded = (day: string) => {
+        const all = found.funders.flatMap((funder) => exclusions.get(placeOf(funder, day)) ?? []);
+        // Two funders may go by one list.
+        return [...new Map(all.map((row) => [`${row.source} ${row.listId} ${row.position}`, row])).values()];
+      };
+      const purse = purseOf({ id: budgetId, budgetIds: own }, found, excluded);
       return [[budgetId, { ...purse, payable: new Set(found.payable) }] as const];
     }),
   );

@@ -10,7 +10,7 @@ import type { BudgetStatus, FundingSource } from '../generated/prisma/enums.ts';
 import { type CommandContext, UserFault } from '../write/command.ts';
 import type { Statements } from '../write/statements.ts';
 import { notFound } from '../write/subject.ts';
-import type { Earlier, KnownPayee, Overspend, Pot, Terms } from './rules.ts';
+import type { Earlier, Exclusion, KnownPayee, Overspend, Pot, Terms } from './rules.ts';
 import { paysFrom } from './subject.ts';
 import { type ExclusionRow, exclusionRows, type PlanRow, planRows, termsOf } from './terms.ts';
 
@@ -156,7 +156,8 @@ export async function openPurse(
   const { mayPay, recorded, exclusions, ...facts } = JSON.parse(row!.facts) as Facts;
   const unreleased = unreleasedFault(facts.budget.status);
   if (unreleased !== null) throw unreleased;
-  return { ...purseOf({ id, budgetIds }, facts, exclusions), mayPay, recorded };
+  const excluded = (day: string) => exclusions.filter((one) => one.day === day);
+  return { ...purseOf({ id, budgetIds }, facts, excluded), mayPay, recorded };
 }
 
 /** Why nothing can be spent from a budget that stands like this; null where something can. */
@@ -170,7 +171,7 @@ export function unreleasedFault(status: BudgetStatus): UserFault | null {
 export function purseOf(
   { id, budgetIds }: { id: string; budgetIds: string[] },
   { personId, budget, portions, payees, pots, overspends, earlier, plans }: PurseFacts,
-  exclusions: ExclusionRow[],
+  excluded: (day: string) => Exclusion[],
 ): Purse {
   return {
     personId,
@@ -182,7 +183,7 @@ export function purseOf(
     pots: pots.map(potOf),
     overspends: overspends.map(({ pence, ...one }) => ({ ...one, pence: BigInt(pence) })),
     earlier: earlier.map(({ pence, ...day }) => ({ ...day, pence: BigInt(pence) })),
-    terms: termsOf(plans, exclusions),
+    terms: termsOf(plans, excluded),
   };
 }
 

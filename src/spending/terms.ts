@@ -51,17 +51,20 @@ export interface ExclusionRow extends Exclusion {
   day: string;
 }
 
-/** What is agreed on a day: one of those whose exclusions were read. Many things are bought on one day. */
-export function termsOf(plans: PlanRow[], excluded: ExclusionRow[]): (day: string) => Terms {
+/**
+ * What is agreed on a day: one of those whose exclusions were read, which `excluded` gives. Many things are bought on one
+ * day.
+ */
+export function termsOf(plans: PlanRow[], excluded: (day: string) => Exclusion[]): (day: string) => Terms {
   const known = new Map<string, Terms>();
   return (day) => {
-    const found = known.get(day) ?? termsOn(day, plans, excluded);
+    const found = known.get(day) ?? termsOn(day, plans, excluded(day));
     known.set(day, found);
     return found;
   };
 }
 
-function termsOn(day: string, plans: PlanRow[], excluded: ExclusionRow[]): Terms {
+function termsOn(day: string, plans: PlanRow[], exclusions: Exclusion[]): Terms {
   const inForce = plans.find(
     ({ status, from, to }) => from !== null && from <= day && (to === null ? status === 'AGREED' : to >= day),
   );
@@ -70,8 +73,5 @@ function termsOn(day: string, plans: PlanRow[], excluded: ExclusionRow[]): Terms
       ? [{ ...line, key, yearlyPence: BigInt(yearlyPence!) }]
       : [],
   );
-  return {
-    lines: inForce === undefined ? null : lines,
-    exclusions: excluded.filter((one) => one.day === day),
-  };
+  return { lines: inForce === undefined ? null : lines, exclusions };
 }
