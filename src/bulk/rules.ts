@@ -11,7 +11,6 @@ import { lineOf } from '../spending/input.ts';
 import { UserFault } from '../write/command.ts';
 
 export const maxRows = 50_000;
-export const maxFileMb = 20;
 
 /** Whose money it is: the budget by its id, or the person by their number and which budget of theirs. */
 const whose = ['budget', 'nhs_number', 'budget_kind'] as const;

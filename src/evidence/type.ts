@@ -33,7 +33,7 @@ export const tables: Taken = { csv: ['text/csv'], json: ['application/json'] };
 /** What looks like one of these is no text, whatever it is called. */
 const marked = new Set(Object.values(documents).flat());
 
-export const endingsOf = (taken: Taken): string => Object.keys(taken).join(', ');
+const endingsOf = (taken: Taken): string => Object.keys(taken).join(', ');
 
 const typesFor = (taken: Taken, fileName: string): string[] =>
   taken[/\.([a-z0-9]+)$/i.exec(fileName)?.[1]?.toLowerCase() ?? ''] ?? [];

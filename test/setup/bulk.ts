@@ -12,7 +12,7 @@ import { idOf, uuidOf } from '../../src/platform/id.ts';
 import { statementsIn } from '../../src/write/statements.ts';
 import { makeDemoDatabase } from './database.ts';
 import { noon } from './demo.ts';
-import { provider, startTestHub, type TestHub } from './hub.ts';
+import { provider, startTestHub } from './hub.ts';
 import { send } from './spending.ts';
 
 export interface Family {
@@ -73,7 +73,7 @@ export async function makeFamilies(pool: pg.Pool, count: number, pence: bigint):
   return families;
 }
 
-export const shown = `id kind status rows good bad applied unchanged amount { amount } errorCode error badRowsUrl
+const shown = `id kind status rows good bad applied unchanged amount { amount } errorCode error badRowsUrl
   problems(first: 100) { nodes { number code message } }`;
 
 /** A hub with files of its own, and what every test of bulk files does with it. */
@@ -177,4 +177,3 @@ export const csv = (headings: string, rows: (string | number)[][], delimiter = '
 
 export const spending = 'budget,spent_on,amount,payee,what,reference';
 export const reference = () => randomUUID().slice(0, 8);
-export type { TestHub };
