@@ -1,6 +1,7 @@
 /** Brings what commands announced, in the order in which they did, to whoever must act on it. */
 import type pg from 'pg';
 import { z } from 'zod';
+import { bulk } from './bulk.ts';
 import { privacyAlert } from './privacy-alert.ts';
 import type { JobQueue } from './queue.ts';
 import { sync } from './sync.ts';
@@ -8,6 +9,7 @@ import { sync } from './sync.ts';
 /** Topics that cause a job. What nobody waits for is passed over: its rows tell what happened, and stay. */
 const routes: Record<string, (queue: JobQueue, payload: unknown) => Promise<void>> = {
   'sync.requested': (queue, payload) => queue.add(sync, z.object({ sourceId: z.uuid() }).parse(payload)),
+  'bulk.requested': (queue, payload) => queue.add(bulk, z.object({ fileId: z.uuid() }).parse(payload)),
   'emergency.opened': (queue) => queue.add(privacyAlert, {}),
 };
 

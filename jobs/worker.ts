@@ -1,10 +1,12 @@
 /** A process that works off jobs. Any number may run; they need to know nothing of each other. */
 import type { Registry } from 'prom-client';
 import type { Anchor } from '../src/audit/anchor.ts';
+import { abandonedFiles } from '../src/bulk/store.ts';
 import { abandonedSources, findSources } from '../src/intake/run.ts';
 import type { Database } from '../src/platform/database.ts';
 import type { Files } from '../src/platform/file.ts';
 import type { Log } from '../src/platform/log.ts';
+import { bulk, bulkHandler } from './bulk.ts';
 import { connectors as allConnectors, type Connectors } from './connector.ts';
 import { nextNight, nightly, nightlyHandler, nightlySeconds } from './nightly.ts';
 import { paymentDue, paymentDueHandler, paymentDueSeconds } from './payment.ts';
@@ -18,7 +20,7 @@ import { sync, syncHandler } from './sync.ts';
 const relayMs = 250;
 /** How long an event of the audit stands unsealed at most, and a little. */
 const sealMs = 5_000;
-/** How soon the runs of a dead worker are taken up by another. */
+/** How soon the runs and the files of a dead worker are taken up by another. */
 const takeUpMs = 3_000;
 /** How soon what was lost with the queue, or a new source, is scheduled. */
 const scheduleMs = 30_000;
@@ -40,8 +42,8 @@ export async function startWorker({
   anchor,
 }: {
   database: Pick<Database, 'url' | 'pool'>;
-  /** Where evidence is kept. */
-  files: Pick<Files, 'remove'>;
+  /** Where evidence and bulk files are kept. */
+  files: Pick<Files, 'remove' | 'read'>;
   redisUrl: string | undefined;
   /** Where the privacy officer is told of records opened in an emergency; if not given, in the log. */
   privacyAlertUrl?: string | undefined;
@@ -59,6 +61,8 @@ export async function startWorker({
 
   async function takeUp(evenFailing: boolean) {
     for (const sourceId of await abandonedSources(pool, { evenFailing })) await queue.add(sync, { sourceId });
+    for (const fileId of await abandonedFiles(pool, { evenRecent: evenFailing }))
+      await queue.add(bulk, { fileId });
   }
   // All that is scheduled follows from `source_system`, so a queue that was emptied is made anew from there.
   async function schedule() {
@@ -76,6 +80,7 @@ export async function startWorker({
   const alerting = { pool, url: privacyAlertUrl, log, now, stopping: stopping.signal };
   const handlers = [
     handleJob(sync, syncHandler({ database, connectors, log, now, stopping: stopping.signal })),
+    handleJob(bulk, bulkHandler({ pool, files, log, now, stopping: stopping.signal })),
     handleJob(paymentDue, raising),
     handleJob(privacyAlert, privacyAlertHandler(alerting)),
     handleJob(

@@ -5,6 +5,8 @@ import { isScalarType } from 'graphql';
 import { accessLogViews } from './access-log/view.ts';
 import { budgetResolvers } from './budget/resolvers.ts';
 import { budgetViews } from './budget/view.ts';
+import { bulkResolvers } from './bulk/resolvers.ts';
+import { bulkViews } from './bulk/view.ts';
 import { commissionerViews } from './commissioner/view.ts';
 import { confidentialityResolvers } from './confidentiality/resolvers.ts';
 import { confidentialityViews } from './confidentiality/view.ts';
@@ -67,6 +69,7 @@ export const views = joinViews(
   statementViews,
   // A field of `Spend` is among them.
   evidenceViews,
+  bulkViews,
   paymentViews,
   paymentRunViews,
   surplusViews,
@@ -92,6 +95,7 @@ export function openCatalogue(keys?: CursorKeys) {
       reviewResolvers,
       evidenceResolvers,
       spendingResolvers,
+      bulkResolvers,
       paymentResolvers,
       surplusResolvers,
       packageChangeResolvers,

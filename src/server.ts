@@ -9,6 +9,7 @@ import { type GraphQLSchema, OperationTypeNode } from 'graphql';
 import type { SignIn } from './access/sign-in.ts';
 import { addAuditExport } from './access-log/export.ts';
 import { type Audit, correlationIdOf, openAudit } from './audit/store.ts';
+import { addBulkExport } from './bulk/export.ts';
 import { openCatalogue } from './catalogue.ts';
 import { showUntoldAccesses } from './confidentiality/alert.ts';
 import { addEvidenceRoutes } from './evidence/route.ts';
@@ -147,6 +148,7 @@ export async function startHub(
   );
   addEvidenceRoutes(app, { pool: database.pool, files: tools.files, signIn, audit, now });
   addExportRoutes(app, { pool: database.pool, signIn, audit, now });
+  addBulkExport(app, { pool: database.pool, files: tools.files, signIn, audit, now });
   addAuditExport(app, { pool: database.pool, signIn, audit, now });
   options.extend?.(app, audit);
 

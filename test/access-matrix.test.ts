@@ -44,7 +44,7 @@ const tables: Record<string, string> = {
   EmergencyNotice: 'emergency_access',
   Commitment: `(select split_part(external_id, '/', 2)::uuid as id, person_id from ledger_transfer where external_id like 'commitment/%')`,
 };
-const withoutPerson = new Set(['PaymentRun', 'SyncRun', 'SourceSystem', 'EmergencyNotice']);
+const withoutPerson = new Set(['PaymentRun', 'BulkFile', 'SyncRun', 'SourceSystem', 'EmergencyNotice']);
 const tableOf = (type: string) => tables[type] ?? type.replace(/(?!^)([A-Z])/g, '_$1').toLowerCase();
 
 /** The way to each type from its person. Those of nobody have none. */
@@ -206,6 +206,7 @@ const subjects: Record<string, string> = {
   instructionId: 'PaymentInstruction',
   accountId: 'PayeeAccount',
   runId: 'PaymentRun',
+  fileId: 'BulkFile',
   reclaimId: 'Reclaim',
   packageChangeId: 'PackageChange',
   returnId: 'FinancialReturn',
@@ -216,7 +217,7 @@ const subjects: Record<string, string> = {
   personSourceId: 'Link',
 };
 /** Of nobody's record. */
-const aboutNobody = new Set(['PaymentRun', 'EmergencyNotice']);
+const aboutNobody = new Set(['PaymentRun', 'BulkFile', 'EmergencyNotice']);
 
 const scalars: Record<string, unknown> = {
   UUID: null,

@@ -93,6 +93,14 @@ test('the benchmark runs, compares the hub with its peers and counts its stateme
       rssMbBefore: figure,
       rssMb: figure,
     },
+    bulk: {
+      rows: 1_500,
+      families: 150,
+      rowsPerS: figure,
+      lookedPerS: figure,
+      vsMerge: figure,
+      rssMb: figure,
+    },
   });
   // One statement reads, and the audit of several requests is written together.
   for (const { sqlPerRequest } of [results.record, results.slim, results.caseload]) {

@@ -8,12 +8,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { workOff } from '../src/bulk/run.ts';
+import { abandonedFiles } from '../src/bulk/store.ts';
 import { authorisation, policy } from '../src/commissioner/dated.ts';
 import { loadPolicy } from '../src/commissioner/load.ts';
 import { type PersonaName, personas } from '../src/demo/persona.ts';
 import { makePlace } from '../src/demo/place.ts';
 import { tellStory } from '../src/demo/story.ts';
 import { addDays } from '../src/platform/day.ts';
+import { openFiles } from '../src/platform/file.ts';
 import { makeDemoDatabase } from './setup/database.ts';
 import { noon, today } from './setup/demo.ts';
 import { pdf } from './setup/document.ts';
@@ -37,16 +40,22 @@ async function ask(as: PersonaName, operation: string, variables: Record<string,
 }
 
 let kit: TestHub;
+let folder: string;
 beforeAll(async () => {
-  kit = await startTestHub({ database: await makeDemoDatabase(), now });
+  folder = await mkdtemp(join(tmpdir(), 'tandem-cookbook-'));
+  kit = await startTestHub({ database: await makeDemoDatabase(), now, files: { folder } });
   await tellStory({ place, today, ask });
 });
-afterAll(() => kit.close());
+afterAll(async () => {
+  await kit.close();
+  await rm(folder, { recursive: true });
+});
 
 interface Recipe {
   name: string;
   /** Of a file that is sent: the address, with placeholders. */
   sendTo: string | undefined;
+  fileName: string | undefined;
   operation: string;
   as: PersonaName;
   /** The code it is refused with, if it is one that shows a refusal. */
@@ -66,6 +75,7 @@ const recipes: Recipe[] = [...documentOf('cookbook.md').matchAll(block)].map(
     return {
       name: said(isFile ? /^# (\w+)$/m : /^(?:query|mutation) (\w+)/m)!,
       sendTo: isFile ? said(/localhost:4000(\S+)"$/m)! : undefined,
+      fileName: said(/--upload-file (\S+)/),
       operation: operation!,
       as: (said(/^# as (\S+)$/m) ?? 'person') as PersonaName,
       refused: said(/^# refused: (\w+)$/m),
@@ -112,9 +122,24 @@ const filled = (text: string): unknown =>
 const variablesOf = ({ variables }: Recipe): Record<string, unknown> =>
   JSON.parse(variables, (_key, value) => (typeof value === 'string' ? filled(value) : value));
 
+/** A file that stands in the cookbook, after its name; another is a receipt. */
+function contentOf(fileName: string): Buffer {
+  const shown = new RegExp(`\`${fileName}\`:\\s*\`\`\`csv\\n([\\s\\S]*?)\`\`\``).exec(
+    documentOf('cookbook.md'),
+  );
+  return shown === null ? pdf('a receipt') : Buffer.from(String(filled(shown[1]!)));
+}
+
+/** What the worker of `npm start` does meanwhile. */
+async function workBulkFiles() {
+  const { pool } = kit.database;
+  const working = { pool, files: openFiles({ folder }), now, stopping: new AbortController().signal };
+  for (const id of await abandonedFiles(pool, { evenRecent: true })) await workOff(working, id);
+}
+
 /** Sends a file as the cookbook's curl does. */
-async function sendFile(address: string) {
-  const body = new Uint8Array(pdf('a receipt'));
+async function sendFile(address: string, fileName: string) {
+  const body = new Uint8Array(contentOf(fileName));
   const response = await fetch(`http://127.0.0.1:${kit.hub.port}${filled(address)}`, { method: 'PUT', body });
   expect(response.status).toBe(201);
   return response.json();
@@ -137,7 +162,8 @@ describe('the cookbook', () => {
   test.each(recipes.map((recipe) => [recipe.name, recipe] as const))('%s', async (name, recipe) => {
     daysLater += recipe.daysLater;
     if (recipe.sendTo !== undefined) {
-      told.set(name, { variables: {}, data: await sendFile(recipe.sendTo), answeredAt: now().toISOString() });
+      const data = await sendFile(recipe.sendTo, recipe.fileName!);
+      told.set(name, { variables: {}, data, answeredAt: now().toISOString() });
       return;
     }
     const variables = variablesOf(recipe);
@@ -150,6 +176,7 @@ describe('the cookbook', () => {
     }
     if (recipe.again !== undefined) expect(data).toEqual(told.get(recipe.again)!.data);
     told.set(name, { variables, data, answeredAt: new Date().toISOString() });
+    await workBulkFiles();
   });
 
   test('leads where it says: both plans agreed, one budget released, one review for both sides', () => {
@@ -225,6 +252,12 @@ describe('the cookbook', () => {
     expect(of('NoticeReclaim', 'noticeReclaim.reclaim.law')).toContain('regulation 15');
     expect(of('RecordRepayment', 'recordRepayment.reclaim.status')).toBe('REPAID');
     expect(of('QueryLine', 'queryReturnLine.financialReturn.status')).toBe('QUERIED');
+    expect(of('ImportBulk', 'importBulkFile.file.status')).toBe('WAITING');
+    expect(of('Bulk', 'node')).toMatchObject({
+      ...{ status: 'CHECKED', good: 1, bad: 1, applied: 0, amount: { formatted: '£4.50' } },
+      problems: { nodes: [{ number: 2, code: 'ROW_INVALID' }] },
+    });
+    expect(of('BulkFiles', 'bulkFiles.nodes')).toMatchObject([{ status: 'DONE', applied: 1, bad: 1 }]);
     expect(of('AcceptAsCouncil', 'acceptReturn.financialReturn.status')).toBe('ACCEPTED');
   });
 });

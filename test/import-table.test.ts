@@ -21,6 +21,7 @@ const domains = [
   'decision',
   'spending',
   'evidence',
+  'bulk',
   'payment',
   'surplus',
   'package-change',

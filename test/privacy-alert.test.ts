@@ -89,7 +89,7 @@ async function work(privacyAlertUrl?: string): Promise<string[]> {
   };
   const worker = await startWorker({
     database: kit.database,
-    files: { remove: async () => {} },
+    files: { remove: async () => {}, read: () => Promise.reject(new Error('no file is kept')) },
     redisUrl: undefined,
     privacyAlertUrl,
     connectors: { NHS_FHIR: [nothing], COUNCIL: [nothing] },

@@ -142,7 +142,7 @@ describe('the sync of a source', () => {
     async () => {
       throw new SourceFault(...fault);
     };
-  const files = { remove: async () => {} };
+  const files = { remove: async () => {}, read: () => Promise.reject(new Error('no file is kept')) };
   const start = (redisUrl?: string) => startWorker({ database, files, redisUrl, connectors, log });
   const runs = async () =>
     (await database.pool.query('select status, error_code from sync_run order by started_at')).rows;

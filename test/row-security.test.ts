@@ -94,6 +94,9 @@ describe('the catalogue', () => {
       // Under a policy of its own.
       'audit_event',
       'audit_seal',
+      // And so are these.
+      'bulk_file',
+      'bulk_row',
       'commissioner_policy',
       'employment_end',
       'exclusion',

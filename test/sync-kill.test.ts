@@ -144,6 +144,8 @@ const ownTables = new Set([
   'bank_line',
   'bank_statement',
   'budget_sign_off',
+  'bulk_file',
+  'bulk_row',
   'client_application',
   'client_assertion',
   'command_receipt',

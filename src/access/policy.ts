@@ -173,7 +173,7 @@ export function withheldFrom(kind: Kind, personId: string, p: PolicyParameters):
 
 /** The parts that a person's record has. */
 const personParts = (Object.keys(parts) as Part[]).filter(
-  (part) => !['OPEN', 'RUNS', 'PAYMENT_RUN', 'OVERSIGHT'].includes(part),
+  (part) => !['OPEN', 'RUNS', 'PAYMENT_RUN', 'BULK', 'OVERSIGHT'].includes(part),
 );
 
 const partOfField = new Map<string, Part>();
@@ -199,6 +199,8 @@ export const maySeeSync = (role: ViewerRole, p: PolicyParameters): string => atW
 /** An organisation's own list of what it pays is for those who commission, and its runs hold bank details. */
 export const maySeeOwnPayments = (role: ViewerRole): boolean => teams.has(role);
 export const maySeeRuns = (role: ViewerRole): boolean => mayEver(role, 'PAYMENT_RUN');
+
+export const maySeeBulk = (role: ViewerRole): boolean => mayEver(role, 'BULK');
 
 export const mayCommand = (role: ViewerRole, command: CommandName): boolean =>
   (commands[command] as readonly ViewerRole[]).includes(role);

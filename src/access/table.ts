@@ -109,6 +109,12 @@ export const parts = {
     authority: 'MONEY',
     choice: null,
   },
+  BULK: {
+    says: 'The files of rows for many people that an organisation sent, for that organisation alone.',
+    kinds: ['PROVIDER', 'FINANCE'],
+    authority: 'MONEY',
+    choice: null,
+  },
   CONFIDENTIALITY: {
     says: 'What the person chose to share, and who opened the record in an emergency.',
     kinds: [...careTeam, ...family],
@@ -140,6 +146,7 @@ export const fields: Record<string, Partial<Record<Part, string>>> = {
     OPEN: 'me node organisation',
     MONEY: 'paymentInstructions returnsToLookAt spendsToLookAt unmatchedBankLines workList managedPackages',
     PAYMENT_RUN: 'paymentRuns',
+    BULK: 'bulkFiles',
     IDENTITY: 'person caseload emergencyRecord',
     OVERSIGHT: 'emergencyAccesses auditEvents',
     RUNS: 'syncRuns waitingRows',
@@ -227,6 +234,10 @@ export const fields: Record<string, Partial<Record<Part, string>>> = {
     PAYMENT_RUN: 'run',
   },
   PaymentRun: { PAYMENT_RUN: 'id organisation dueOn count amount unconfirmed createdAt instructions file' },
+  BulkFile: {
+    BULK: 'id organisation kind format fileName status rows good bad applied unchanged amount errorCode error sentAt finishedAt problems badRowsUrl',
+  },
+  BulkProblem: { BULK: 'number code message' },
   PayeeAccount: { BANK: 'id portion accountName sortCode accountNumber usableFrom status' },
   Person: {
     ACCESS_LOG: 'accessLog',
@@ -387,6 +398,10 @@ export const commands = {
   commitMoney: payers,
   releaseCommitment: payers,
   importStatement: payers,
+  // A file of many people's rows; which of them the sender pays for is asked of each.
+  requestBulkUpload: ['PROVIDER', 'FINANCE'],
+  importBulkFile: ['PROVIDER', 'FINANCE'],
+  applyBulkFile: ['PROVIDER', 'FINANCE'],
   matchBankLine: payers,
   setAsideBankLine: payers,
   releaseBankLine: payers,

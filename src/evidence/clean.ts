@@ -1,4 +1,4 @@
-/** Removes the addresses of uploads whose time is over, and content that came to one of them and became no evidence. */
+/** Removes the addresses of uploads whose time is over, and content that came to one of them and became nothing. */
 import type pg from 'pg';
 import { transaction } from '../platform/database.ts';
 import { Fault } from '../platform/fault.ts';
@@ -13,7 +13,7 @@ const batch = 500;
 const over = `select id::text as id, hash, evidence_id is null as open from evidence_upload
   where expires_at < $1 and id > $2::uuid order by id limit ${batch}`;
 
-const isOthers = `select exists (select from evidence where hash = $1)
+const isOthers = `select exists (select from evidence where hash = $1) or exists (select from bulk_file where hash = $1)
        or exists (select from evidence_upload where hash = $1 and id <> $2::uuid) as yes`;
 
 interface Cleaned {
@@ -24,8 +24,8 @@ interface Cleaned {
 
 /**
  * A day after an address expired nothing is left of it, used or not: what came of it is evidence, with all that is known
- * of it. Content whose process died before the evidence was recorded goes too, unless it is evidence of somebody, or is
- * just arriving again. Where the store does not answer, it is left for the next night.
+ * of it. Content whose process died before the evidence was recorded, and a bulk file that nobody took up, goes too,
+ * unless it is evidence of somebody, or a bulk file, or is just arriving again. Where the store does not answer, it is left for the next night.
  */
 export async function cleanUploads(
   { pool, files }: { pool: pg.Pool; files: Pick<Files, 'remove'> },

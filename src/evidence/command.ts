@@ -13,7 +13,7 @@ import {
   visibleOf,
   visiblePerson,
 } from '../write/subject.ts';
-import { endings, hasKnownEnding } from './type.ts';
+import { documents, fileNameOf } from './type.ts';
 import { uploadForMs, uploadPrefix } from './upload.ts';
 
 interface RequestInput {
@@ -30,24 +30,7 @@ interface AttachInput {
   evidenceIds: string[];
 }
 
-const maxName = 200;
 const maxAttached = 20;
-
-/** Control characters, and those that make a name read other than it is written. */
-const hidden = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
-
-function fileNameOf(fileName: string): string {
-  const name = fileName.trim();
-  if (name.length === 0 || name.length > maxName || hidden.test(name) || /[/\\]/.test(name)) {
-    throw new UserFault(
-      'TEXT_INVALID',
-      `A file's name is 1 to ${maxName} characters, without folders.`,
-      'fileName',
-    );
-  }
-  if (hasKnownEnding(name)) return name;
-  throw new UserFault('EVIDENCE_TYPE', `The name must end with one of: ${endings}.`, 'fileName');
-}
 
 function datedOf(dated: string | null | undefined, today: string): Date | null {
   if (dated == null) return null;
@@ -104,7 +87,7 @@ export const requestEvidenceUploadCommand: Command<RequestInput, { uploadId: str
       data: {
         personId,
         kind: input.kind,
-        fileName: fileNameOf(input.fileName),
+        fileName: fileNameOf(input.fileName, documents),
         dated: datedOf(input.dated, today),
         subject: viewer.subject,
         expiresAt: new Date(now.getTime() + uploadForMs),

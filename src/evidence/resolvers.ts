@@ -10,7 +10,11 @@ interface Requested {
 }
 
 /** Made anew from what the command answered, so that the address itself is kept nowhere. */
-const urlOf = ({ uploadId, expiresAt }: Requested, _args: unknown, { tools, viewer }: ReadContext) =>
+export const requestedUrl = (
+  { uploadId, expiresAt }: Requested,
+  _args: unknown,
+  { tools, viewer }: ReadContext,
+) =>
   uploadId === undefined
     ? null
     : uploadUrl(
@@ -25,7 +29,7 @@ export const evidenceResolvers = {
     attachEvidence: mutation(attachEvidenceCommand),
     detachEvidence: mutation(detachEvidenceCommand),
   },
-  RequestEvidenceUploadPayload: { uploadUrl: urlOf },
+  RequestEvidenceUploadPayload: { uploadUrl: requestedUrl },
   AttachEvidencePayload: { spend: readById('spendId') },
   DetachEvidencePayload: { spend: readById('spendId') },
 };

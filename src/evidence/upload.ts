@@ -1,5 +1,5 @@
 /**
- * A file arrives at the address that `requestEvidenceUpload` gave. The address is the authority: signed, for a quarter
+ * A file arrives at the address that `requestEvidenceUpload` or `requestBulkUpload` gave. The address is the authority: signed, for a quarter
  * of an hour, for one file. Nothing of a file that is refused is kept, and then the address may be used again.
  */
 import { timingSafeEqual } from 'node:crypto';
@@ -13,7 +13,7 @@ import { Fault } from '../platform/fault.ts';
 import type { Arrived, Files } from '../platform/file.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
 import { evidencePrefix } from '../spending/prefix.ts';
-import { mediaTypeOf } from './type.ts';
+import { documents, mediaTypeOf, tables } from './type.ts';
 
 export const uploadPrefix = 'upl';
 
@@ -67,8 +67,9 @@ export interface UploadTools {
 }
 
 interface Ticket {
-  person_id: string;
-  kind: string;
+  /** Whose document it is; null for a bulk file, which is an organisation's. */
+  person_id: string | null;
+  kind: string | null;
   file_name: string;
   dated: string | null;
   subject: string;
@@ -88,7 +89,7 @@ export async function takeUpload(
     requestId,
     correlationId,
   }: { url: URL; body: Readable } & Pick<AuditEvent, 'requestId' | 'correlationId'>,
-): Promise<{ evidenceId: string; alreadyKept: boolean }> {
+): Promise<{ evidenceId: string; alreadyKept: boolean } | { uploadId: string }> {
   const { pool, files, now } = tools;
   const { id, expiresAt, role, organisation } = await readUrl(files, url);
   const ticket = await claim(tools, { id, expiresAt });
@@ -99,23 +100,23 @@ export async function takeUpload(
     correlationId,
     viewer: asker,
     action: 'CHANGE',
-    object: 'uploadEvidence',
+    object: ticket.person_id === null ? 'uploadBulkFile' : 'uploadEvidence',
     outcome,
     ...(reason === undefined ? {} : { reason }),
-    personIds: [ticket.person_id],
+    personIds: ticket.person_id === null ? [] : [ticket.person_id],
   });
   let arrived: Arrived | undefined;
   try {
     arrived = await files.receive(body, { maxBytes: maxFileBytes, tooLarge });
-    const checked = await check(files, arrived, ticket.file_name);
+    const checked = await check(files, arrived, ticket);
     await note(pool, id, arrived.hash);
     await files.keep(arrived);
-    const kept = await transaction(pool, async (sql) => {
-      const evidence = await record(sql, { id, ticket, asker, arrived: arrived!, ...checked, at: now() });
+    return await transaction(pool, async (sql) => {
       await write(sql, event('DONE'));
-      return evidence;
+      if (ticket.person_id === null) return recordFile(sql, id, arrived!);
+      const kept = await record(sql, { id, ticket, asker, arrived: arrived!, ...checked, at: now() });
+      return { evidenceId: idOf(evidencePrefix, kept.id), alreadyKept: !kept.is_new };
     });
-    return { evidenceId: idOf(evidencePrefix, kept.id), alreadyKept: !kept.is_new };
   } catch (error) {
     const infected = error instanceof Fault && error.code === 'EVIDENCE_INFECTED';
     await pool.query('update evidence_upload set used_at = null where id = $1 and evidence_id is null', [id]);
@@ -169,9 +170,9 @@ async function claim({ pool, now }: UploadTools, { id, expiresAt }: Upload): Pro
 }
 
 /** @throws Fault EVIDENCE_EMPTY, EVIDENCE_TYPE, EVIDENCE_INFECTED, SCANNER_UNAVAILABLE */
-async function check({ scanner }: Files, { path, size }: Arrived, fileName: string) {
+async function check({ scanner }: Files, { path, size }: Arrived, { person_id, file_name }: Ticket) {
   if (size === 0) throw new Fault('EVIDENCE_EMPTY', 'The file is empty.');
-  const mediaType = await mediaTypeOf(path, fileName);
+  const mediaType = await mediaTypeOf(path, file_name, person_id === null ? tables : documents);
   const scan = scanner === null ? 'NOT_SCANNED' : await scanner(path);
   if (scan === 'INFECTED')
     throw new Fault('EVIDENCE_INFECTED', 'A virus was found in the file. Nothing was kept.');
@@ -186,6 +187,12 @@ interface Checked {
   mediaType: string;
   scan: string;
   at: Date;
+}
+
+/** A bulk file is there, for `importBulkFile` to take up. */
+async function recordFile(sql: Sql, id: string, { size }: Arrived): Promise<{ uploadId: string }> {
+  await sql.query('update evidence_upload set size_bytes = $2 where id = $1', [id, size]);
+  return { uploadId: idOf(uploadPrefix, id) };
 }
 
 async function record(sql: Sql, { id, ticket, asker, arrived, mediaType, scan, at }: Checked) {

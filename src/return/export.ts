@@ -14,6 +14,7 @@ import type { Viewer } from '../access/viewer.ts';
 import { type Audit, correlationIdOf } from '../audit/store.ts';
 import { budgetPrefix } from '../budget/view.ts';
 import { personPrefix } from '../person/view.ts';
+import { csvHeaders, csvLine } from '../platform/cell.ts';
 import { transaction } from '../platform/database.ts';
 import { londonDay } from '../platform/day.ts';
 import { Fault } from '../platform/fault.ts';
@@ -64,18 +65,6 @@ interface Row {
   id: string;
 }
 
-/**
- * A cell as RFC 4180 has it. One that a spreadsheet would take for a formula begins with an apostrophe; an amount is
- * none, though it may begin with a minus.
- */
-export function cell(text: string): string {
-  const isNumber = /^-?\d+(\.\d+)?$/.test(text);
-  const safe = !isNumber && /^\s*[=+\-@|\t\r\n]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-}
-
-const lineOf = (cells: string[]) => `${cells.map(cell).join(',')}\r\n`;
-
 interface Wanted {
   viewer: Viewer;
   today: string;
@@ -96,13 +85,13 @@ export async function* statementCsv(
     await sql.query('begin read only');
     await readAs(sql, viewer, today);
     await sql.query(`declare statement no scroll cursor for ${transfers}`, [personId, budgetId, from, to]);
-    yield lineOf(heading);
+    yield csvLine(heading);
     for (;;) {
       const { rows } = await sql.query<Row>(`fetch ${fetchSize} from statement`);
       if (rows.length > 0) {
         yield rows
           .map(({ category, toCategory, ...row }) =>
-            lineOf([
+            csvLine([
               row.day,
               row.recorded,
               row.kind,
@@ -183,14 +172,7 @@ export function addExportRoutes(app: Express, options: ExportOptions): void {
       }
       atOnce += 1;
       try {
-        res.writeHead(200, {
-          'content-type': 'text/csv; charset=utf-8; header=present',
-          'content-disposition': `attachment; filename="statement-${from}-${to}.csv"`,
-          'x-content-type-options': 'nosniff',
-          'content-security-policy': "default-src 'none'; sandbox",
-          'cache-control': 'private, no-store',
-          'referrer-policy': 'no-referrer',
-        });
+        res.writeHead(200, csvHeaders(`statement-${from}-${to}.csv`));
         // Once it has begun, all that can be said of a failure is that the file is not whole.
         await pipeline(Readable.from(statementCsv(options.pool, { ...found, from, to })), res).catch(
           () => void res.destroy(),

@@ -1,6 +1,6 @@
 /** Recording what was bought: one purchase or all that a statement brings, decided by the same rules, written at once. */
 import type { FundingSource } from '../generated/prisma/enums.ts';
-import { type Movement, post } from '../ledger/post.ts';
+import { type Movement, postAll } from '../ledger/post.ts';
 import { moneyOf } from '../platform/money.ts';
 import type { CommandContext } from '../write/command.ts';
 import { UserFault } from '../write/command.ts';
@@ -147,52 +147,58 @@ function portionOf({ portions, budgetId }: Purse, line: AgreedLine | null): stri
 
 export const causeOf = (spendId: string) => `spend/${spendId}`;
 
+/** Where a share moves: in the budget whose money it is. */
+const movedIn = (personId: string, { pot: { budgetId, source, portionId }, pence }: Share) => ({
+  personId,
+  budgetId,
+  source,
+  portionId,
+  pence,
+});
+
 /** Posts movements of one cause or several into the budgets whose money they move. */
 export async function postShares(
   tx: Statements,
   personId: string,
   movements: { share: Share; movement: Omit<Movement, 'source' | 'pence' | 'portionId'> }[],
 ): Promise<void> {
-  const budgetIds = [...new Set(movements.map(({ share }) => share.pot.budgetId))];
-  for (const budgetId of budgetIds) {
-    await post(
-      tx,
-      { personId, budgetId },
-      movements
-        .filter(({ share }) => share.pot.budgetId === budgetId)
-        .map(({ share: { pot, pence }, movement }) => ({
-          ...movement,
-          source: pot.source,
-          portionId: pot.portionId,
-          pence,
-        })),
-    );
-  }
+  await postAll(
+    tx,
+    movements.map(({ share, movement }) => ({ ...movement, ...movedIn(personId, share) })),
+  );
 }
 
 const insertSpends = `
 insert into spend (person_id, budget_id, portion_id, line_key, category, pence, spent_on, payee, what, state, findings,
                    client_id, external_ref, recorded_by, recorded_by_name, bank_line_id)
-select $1::uuid, $2::uuid, row."portionId", row."lineKey", row.category, row.pence, row."spentOn", row.payee, row.what,
-       row.state, row.findings, row."clientId", row."externalRef", $3, $4, row."bankLineId"
-  from json_to_recordset($5::json) as row(
-         n int, "portionId" uuid, "lineKey" text, category text, pence bigint, "spentOn" date, payee text, what text,
+select row."personId", row."budgetId", row."portionId", row."lineKey", row.category, row.pence, row."spentOn", row.payee,
+       row.what, row.state, row.findings, row."clientId", row."externalRef", $1, $2, row."bankLineId"
+  from json_to_recordset($3::json) as row(
+         n int, "personId" uuid, "budgetId" uuid, "portionId" uuid, "lineKey" text, category text, pence bigint, "spentOn" date, payee text, what text,
          state spend_state, findings text[], "clientId" text, "externalRef" text, "bankLineId" uuid)
  order by row.n
 on conflict (client_id, external_ref) do nothing
 returning id::text as id`;
 
+/** What was decided about one purse. */
+export interface PurseDecided {
+  purse: Pick<Purse, 'personId' | 'budgetId'>;
+  decided: Decided[];
+}
+
 /**
- * Writes what was decided, and its movements of money, and gives the ids in order. Null where the client has used one
- * of the references before: then nothing may be kept.
+ * Writes what was decided, of one purse or of many, and its movements of money, and gives the ids in order. Null where
+ * the client has used one of the references before: then nothing may be kept.
  */
-export async function writeSpends(
+export async function writeAllSpends(
   { tx, viewer }: Pick<CommandContext<Statements>, 'tx' | 'viewer'>,
-  { personId, budgetId }: Purse,
-  decided: Decided[],
+  all: PurseDecided[],
 ): Promise<string[] | null> {
-  if (decided.length === 0) return [];
-  const rows = decided.map(({ pence, findings, setAside, shares, ...spend }, n) => ({
+  const spends = all.flatMap(({ purse: { personId, budgetId }, decided }) =>
+    decided.map((spend) => ({ ...spend, personId, budgetId })),
+  );
+  if (spends.length === 0) return [];
+  const rows = spends.map(({ pence, findings, setAside, shares, ...spend }, n) => ({
     ...spend,
     n,
     pence: String(pence),
@@ -200,33 +206,34 @@ export async function writeSpends(
   }));
   const ids = await tx.$queryRawUnsafe<{ id: string }[]>(
     insertSpends,
-    personId,
-    budgetId,
     viewer.subject,
     viewer.name,
     JSON.stringify(rows),
   );
-  if (ids.length < decided.length) return null;
-  const spends = decided.map((spend, index) => ({ id: ids[index]!.id, spend }));
-  const moved = spends.filter(({ spend }) => spend.state !== 'REFUSED');
-  await postShares(
-    tx,
-    personId,
-    moved.flatMap(({ id, spend }) => {
-      const { spentOn: effectiveOn, what: description, category, setAside } = spend;
-      const releases = (setAside?.shares ?? []).map((share) => ({
-        share,
-        movement: { kind: 'RELEASED' as const, effectiveOn, description, cause: setAside!.cause },
-      }));
-      const payments = together([...(setAside?.shares ?? []), ...spend.shares]).map((share) => ({
-        share,
-        movement: { kind: 'SPENT' as const, effectiveOn, category, description, cause: causeOf(id) },
-      }));
-      return [...releases, ...payments];
-    }),
-  );
-  return spends.map(({ id }) => id);
+  if (ids.length < spends.length) return null;
+  const movements = spends.flatMap((spend, index) => {
+    if (spend.state === 'REFUSED') return [];
+    const { personId, spentOn: effectiveOn, what: description, category, setAside } = spend;
+    const cause = causeOf(ids[index]!.id);
+    const releases = (setAside?.shares ?? []).map((share) => ({
+      ...movedIn(personId, share),
+      ...{ kind: 'RELEASED' as const, effectiveOn, description, cause: setAside!.cause },
+    }));
+    const payments = together([...(setAside?.shares ?? []), ...spend.shares]).map((share) => ({
+      ...movedIn(personId, share),
+      ...{ kind: 'SPENT' as const, effectiveOn, category, description, cause },
+    }));
+    return [...releases, ...payments];
+  });
+  await postAll(tx, movements);
+  return ids.map(({ id }) => id);
 }
+
+export const writeSpends = (
+  context: Pick<CommandContext<Statements>, 'tx' | 'viewer'>,
+  purse: PurseDecided['purse'],
+  decided: Decided[],
+): Promise<string[] | null> => writeAllSpends(context, [{ purse, decided }]);
 
 /** One share for each place, where two came from the same. */
 function together(shares: Share[]): Share[] {

@@ -18,13 +18,21 @@ export const planRows = (personId: string): string => `
  * SQL: an `ExclusionRow` of each entry on the list that a funder of the budgets went by on each of the days. It goes by
  * its own until somebody takes over from it, then by theirs; where they say nothing that can be known, by its own still.
  */
-export const exclusionRows = (personId: string, budgetIds: string, days: string): string => `
-  select distinct d.day, f.source, e.list_id as "listId", e.position, e.what
-    from (select distinct organisation_id, source from funding_line
-           where budget_id = any(${budgetIds}) and person_id = ${personId} and organisation_id is not null) f
-   cross join unnest(${days}) as d(day)
-    left join lateral (${policyRows(heirOf('f.organisation_id', 'd.day'), 'f.source', 'd.day')}) heir on true
-    left join lateral (${policyRows('f.organisation_id', 'f.source', 'd.day')}) own on heir.organisation_id is null
+export const exclusionRows = (personId: string, budgetIds: string, days: string): string =>
+  exclusionsOf(
+    `select f.organisation_id, f.source, d.day
+       from (select distinct organisation_id, source from funding_line
+              where budget_id = any(${budgetIds}) and person_id = ${personId} and organisation_id is not null) f
+      cross join unnest(${days}) as d(day)`,
+    'distinct q.day, q.source',
+  );
+
+/** The same of given funders on given days: `asked` is SQL of `organisation_id`, `source`, `day`. */
+export const exclusionsOf = (asked: string, whose: string): string => `
+  select ${whose}, e.list_id as "listId", e.position, e.what
+    from (${asked}) as q
+    left join lateral (${policyRows(heirOf('q.organisation_id', 'q.day'), 'q.source', 'q.day')}) heir on true
+    left join lateral (${policyRows('q.organisation_id', 'q.source', 'q.day')}) own on heir.organisation_id is null
     join exclusion e on e.list_id = case when heir.organisation_id is null then own.exclusion_list_id
                                          else heir.exclusion_list_id end
    order by 1, 2, e.list_id, e.position`;
@@ -54,19 +62,25 @@ const lineOf = ({ key, yearlyPence, weeklyPence, changes, ...line }: PlanRow): A
   changes: changes.map(lineChange),
 });
 
-/** What is agreed on a day: one of those whose exclusions were read. */
-export const termsOf =
-  (plans: PlanRow[], excluded: ExclusionRow[]) =>
-  (day: string): Terms => {
-    const inForce = plans.find(
-      ({ status, from, to }) =>
-        from !== null && from <= day && (to === null ? status === 'AGREED' : to >= day),
-    );
-    return {
-      lines:
-        inForce === undefined
-          ? null
-          : plans.flatMap((row) => (row.planId === inForce.planId && row.key !== null ? [lineOf(row)] : [])),
-      exclusions: excluded.filter((one) => one.day === day),
-    };
+/**
+ * What is agreed on a day: one of those whose exclusions were read, which `excluded` gives. Many things are bought on one
+ * day.
+ */
+export function termsOf(plans: PlanRow[], excluded: (day: string) => Exclusion[]): (day: string) => Terms {
+  const known = new Map<string, Terms>();
+  return (day) => {
+    const found = known.get(day) ?? termsOn(day, plans, excluded(day));
+    known.set(day, found);
+    return found;
   };
+}
+
+function termsOn(day: string, plans: PlanRow[], exclusions: Exclusion[]): Terms {
+  const inForce = plans.find(
+    ({ status, from, to }) => from !== null && from <= day && (to === null ? status === 'AGREED' : to >= day),
+  );
+  const lines = plans.flatMap((row) =>
+    row.planId === inForce?.planId && row.key !== null ? [lineOf(row)] : [],
+  );
+  return { lines: inForce === undefined ? null : lines, exclusions };
+}

@@ -5,7 +5,7 @@
  * --people N      how many people the database holds (100000)
  * --seconds S     how long a round takes (5)
  * --rounds N      rounds of each, alternating (5)
- * --only a,b      record, slim, caseload, sync, ledger, statement, balance, payrun, live
+ * --only a,b      record, slim, caseload, sync, ledger, statement, balance, payrun, live, bulk
  * --streams N     how many streams are open at once (2000)
  * --schedules N   how many people a month's payments are made to (140000)
  * --keep DIR      makes the database there and leaves it, or takes the one that is there
@@ -19,6 +19,7 @@ import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { migrate } from '../../prisma/migrate.ts';
 import { startEmbeddedPostgres } from '../../src/platform/embedded.ts';
+import { measureBulk } from './bulk.ts';
 import { countPeople, makePeople } from './data.ts';
 import { measureLive } from './live.ts';
 import { measureMoney } from './money.ts';
@@ -31,7 +32,7 @@ const { values: given } = parseArgs({
     people: { type: 'string', default: '100000' },
     seconds: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '5' },
-    only: { type: 'string', default: 'record,slim,caseload,sync,ledger,statement,balance,payrun,live' },
+    only: { type: 'string', default: 'record,slim,caseload,sync,ledger,statement,balance,payrun,live,bulk' },
     schedules: { type: 'string', default: '140000' },
     streams: { type: 'string', default: '2000' },
     keep: { type: 'string' },
@@ -91,6 +92,7 @@ try {
     ...(only.includes('live') && {
       live: await measureLive({ ...measured, streams: Number(given.streams) }),
     }),
+    ...(only.includes('bulk') && { bulk: await measureBulk(measured) }),
   };
   if (given.json) console.log(JSON.stringify(results));
   else

@@ -8,7 +8,7 @@ import type pg from 'pg';
 
 export const icb = 'BENCHICB';
 const council = 'BENCHCNCL';
-const charity = 'BENCHCHAR';
+export const charity = 'BENCHCHAR';
 /** Of how many people the charity manages the account. */
 const charityPeople = 80;
 

@@ -143,7 +143,7 @@ export async function growTo(client: pg.Client, budget: Pot, transfers: number):
 }
 
 /** Everybody's agreed plan has six lines, and the board's money has a list of what it may not be spent on. */
-const plans = [
+export const plans = [
   `insert into plan (person_id, number, title, status, valid_from, agreed_at)
    select id, 1, 'Care and support plan', 'AGREED', '2025-04-01', '2025-04-01T09:00Z' from person`,
   `insert into plan_line (plan_id, person_id, position, key, kind, what, provider_name, outcome_keys, need_keys,

@@ -44,7 +44,8 @@ export async function tellAll(kit: TestHub): Promise<void> {
   await addWhatComesLater(kit);
 }
 
-/** What the story does not live to see: evidence, a run of payments, a reclaim, a question about a return, money set aside. */
+/** What the story does not live to see: evidence, a run of payments, a reclaim, a question about a return, money set
+ * aside, a file of many rows. */
 async function addWhatComesLater(kit: TestHub) {
   const { pool, prisma } = kit.database;
   const board = `(select id from organisation where ods_code = '${wenshire.icb.code}')`;
@@ -71,6 +72,11 @@ async function addWhatComesLater(kit: TestHub) {
       select person_id, plan_id, key, 'PAUSE', 0, '${today}', 'x', 'PROPOSED', 'x' from line returning id, person_id
     ) insert into package_change_agreement (change_id, person_id, organisation_id, decider)
       select id, person_id, ${board}, 'CARE_TEAM' from change;
+    with file as (
+      insert into bulk_file (organisation_id, kind, format, file_name, hash, size_bytes, status, is_read, dry_run, sent_by,
+                             sent_by_role, rows, bad)
+      values (${board}, 'SPENDING', 'CSV', 'november.csv', 'x', 1, 'DONE', true, false, 'x', 'FINANCE', 1, 1) returning id
+    ) insert into bulk_row (file_id, number, code, message) select id, 1, 'ROW_INVALID', 'x' from file;
     insert into return_query (return_id, person_id, organisation_id, text, asked_by, asked_at)
       select id, person_id, ${board}, 'x', 'x', now() from financial_return limit 1`);
   const { rows } = await pool.query(
