@@ -40,6 +40,8 @@ import { statementViews } from './spending/statement-view.ts';
 import { spendingViews } from './spending/view.ts';
 import { surplusResolvers } from './surplus/resolvers.ts';
 import { surplusViews } from './surplus/view.ts';
+import { teamResolvers } from './team/resolvers.ts';
+import { teamViews } from './team/view.ts';
 
 const folder = new URL('../schema/', import.meta.url);
 
@@ -67,6 +69,7 @@ export const views = joinViews(
   paymentViews,
   paymentRunViews,
   surplusViews,
+  teamViews,
   returnViews,
   confidentialityViews,
   intakeViews,
@@ -89,6 +92,7 @@ export function openCatalogue(keys?: CursorKeys) {
       spendingResolvers,
       paymentResolvers,
       surplusResolvers,
+      teamResolvers,
       returnResolvers,
       confidentialityResolvers,
       liveResolvers,

@@ -23,6 +23,7 @@ const domains = [
   'evidence',
   'payment',
   'surplus',
+  'team',
   'ask-once',
 ];
 const below = ['platform', 'access', 'audit', 'write', 'read'];

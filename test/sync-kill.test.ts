@@ -139,6 +139,7 @@ function expectUndisturbed(content: (typeof undisturbed)['content']) {
 
 /** What no source sends: decided in the hub, loaded into it, or known before, or follows from it at a time of its own. */
 const ownTables = new Set([
+  'absence',
   'audit_event_person',
   'audit_seal',
   'bank_line',
@@ -148,8 +149,11 @@ const ownTables = new Set([
   'client_assertion',
   'command_receipt',
   'commissioner_policy',
+  'competency',
   'concern',
+  'contract',
   'decision',
+  'delegated_task',
   'emergency_access',
   'employment_end',
   'evidence',
@@ -172,12 +176,18 @@ const ownTables = new Set([
   'reclaim',
   'return_query',
   'return_receiver',
+  'rota_week',
   'schedule_rate',
   'sharing_choice',
+  'shift',
   'sign_off',
   'signing_key',
   'spend',
   'spend_evidence',
+  'timesheet',
+  'worked_day',
+  'worker',
+  'worker_document',
 ]);
 
 test('an undisturbed sync fills every table that sources fill', () => {

@@ -43,6 +43,9 @@ export const guarded = {
   reclaim: { part: 'MONEY', side: 'BUDGET' },
   financial_return: { part: 'MONEY', side: 'EITHER' },
   return_query: { part: 'MONEY', side: 'EITHER' },
+  worker: { part: 'TEAM', side: 'EITHER' },
+  delegated_task: { part: 'TEAM', side: 'EITHER' },
+  absence: { part: 'TEAM', side: 'EITHER' },
   role_on_record: { part: 'PEOPLE', side: 'EITHER' },
 } as const satisfies Record<string, { part: Part; side: SideOf }>;
 

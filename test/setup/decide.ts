@@ -55,9 +55,31 @@ const sided: Record<string, [table: string, by: string]> = {
 };
 
 /** Types of which nobody can tell which side a row is of. */
-const ofEither = new Set(['Evidence', 'BankStatement', 'BankLine', 'FinancialReturn', 'ReturnQuery']);
+const ofEither = new Set([
+  'Evidence',
+  'BankStatement',
+  'BankLine',
+  'FinancialReturn',
+  'ReturnQuery',
+  'Worker',
+  'Contract',
+  'WorkerDocument',
+  'DelegatedTask',
+  'Competency',
+  'RotaWeek',
+  'Shift',
+  'Absence',
+  'Timesheet',
+]);
 /** Made of what both sides have. */
-const madeOfBoth = new Set(['Person.statement', 'Person.nextReviews']);
+const madeOfBoth = new Set([
+  'Person.statement',
+  'Person.nextReviews',
+  'Person.payPeriod',
+  'Worker.birthDate',
+  'Worker.payrollRef',
+  'Absence.kind',
+]);
 
 const careAuthority = ['REPRESENTATIVE', 'LPA_HEALTH_AND_WELFARE', 'DEPUTY'];
 const moneyAuthority = ['REPRESENTATIVE', 'LPA_PROPERTY_AND_FINANCE', 'DEPUTY', 'NOMINEE'];
