@@ -74,7 +74,7 @@ export function cell(text: string): string {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-const lineOf = (cells: string[]) => `${cells.map(cell).join(',')}\r\n`;
+export const lineOf = (cells: string[]) => `${cells.map(cell).join(',')}\r\n`;
 
 interface Wanted {
   viewer: Viewer;
@@ -128,7 +128,7 @@ export async function* statementCsv(
 
 const requestIdOf = (res: ServerResponse) => String(res.getHeader('x-request-id'));
 
-const isDay = (text: string | null): text is string =>
+export const isDay = (text: string | null): text is string =>
   text !== null && /^\d{4}-\d\d-\d\d$/.test(text) && new Date(text).toJSON()?.slice(0, 10) === text;
 
 /** Of a budget or of a person, if the viewer may see them today; null otherwise. */
