@@ -193,7 +193,11 @@ describe('somebody who works for a person', () => {
     await pool.query(
       `update portion set valid_to = '2026-11-01' where account_operator_id is not null and valid_to is null`,
     );
-    expect(await refusal('addWorker', input)).toEqual(['NOT_YOURS personId']);
+    expect(await refusal('addWorker', input)).toEqual(['NOT_FOUND personId']);
+    expect(await read('team { id } withheld { part reason }', provider)).toMatchObject({
+      team: null,
+      withheld: expect.arrayContaining([{ part: 'TEAM', reason: 'AUTHORITY' }]),
+    });
     await pool.query(`update portion set valid_to = null where valid_to = '2026-11-01'`);
   });
 

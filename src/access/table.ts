@@ -25,6 +25,8 @@ interface Readers {
   authority: Authority;
   /** The choice by which a person may keep it from the other side, where they can. */
   choice: SharedPart | null;
+  /** Of providers, those alone that operate an account of the person's. */
+  byOperator?: true;
 }
 
 const careTeam = ['CARE_COORDINATOR', 'SOCIAL_WORKER'] as const;
@@ -80,12 +82,14 @@ export const parts = {
     kinds: [...careTeam, 'PROVIDER', ...family],
     authority: 'ANY',
     choice: 'CARE',
+    byOperator: true,
   },
   WAGES: {
     says: 'On what terms their personal assistants work, their hours and pay, and why one is away.',
     kinds: [...careTeam, 'PROVIDER', ...family],
     authority: 'MONEY',
     choice: 'MONEY',
+    byOperator: true,
   },
   CARE: {
     says: 'Why it was arranged: what matters, needs, outcomes, risks, concerns, agreement, reviews held and contacts.',
@@ -338,7 +342,7 @@ export const fields: Record<string, Partial<Record<Part, string>>> = {
   RotaWeek: { TEAM: 'id weekBegins shifts version' },
   Shift: { TEAM: 'day starts ends minutes task worker doneBy fromContingency delegatedTasks warnings' },
   Absence: { TEAM: 'id worker from to cover fromContingency cancelledAt', WAGES: 'kind' },
-  Timesheet: { WAGES: 'id worker weekBegins days worked planned version' },
+  Timesheet: { TEAM: 'worker', WAGES: 'id weekBegins days worked planned version' },
   TimesheetDay: { WAGES: 'day worked planned difference' },
   PayPeriod: { WAGES: 'from to frequency workers gross employerCosts employmentAllowance' },
   WorkerPay: {

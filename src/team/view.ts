@@ -258,7 +258,7 @@ export const teamViews: Views = {
   ),
   Timesheet: personView(
     {
-      worker: named('Worker', 'worker', 'worker_id'),
+      worker: ofEitherSide(named('Worker', 'worker', 'worker_id')),
       weekBegins: column('week_begins'),
       days,
       worked: total(workedBy),

@@ -5,7 +5,7 @@ import { tellStory } from '../../src/demo/story.ts';
 import { post } from '../../src/ledger/post.ts';
 import { today } from './demo.ts';
 import type { TestHub } from './hub.ts';
-import { daniel, done, gbp, personIdOf } from './plan.ts';
+import { daniel, done, gbp, iris, personIdOf } from './plan.ts';
 
 const place = makePlace({ today });
 
@@ -45,18 +45,18 @@ export async function tellAll(kit: TestHub): Promise<void> {
   await addTeam(kit);
 }
 
-/** Two who work for Daniel, one of them away in a week in which the other comes instead. */
+/** Two who work for Iris, one of them away in a week in which the other comes instead. */
 async function addTeam({ database: { pool } }: TestHub) {
   const { rows } = await pool.query(
-    `with daniel as (select person_id from person_identifier where value = $1 and system = 'NHS_NUMBER'),
+    `with her as (select person_id from person_identifier where value = $1 and system = 'NHS_NUMBER'),
      team as (
        insert into worker (person_id, name, birth_date, payroll_ref, portion_id)
        select person_id, name, born::date, ref,
               (select p.id from portion p where p.person_id = d.person_id order by p.id limit 1)
-         from daniel d, (values ('Ade Bello', '1990-05-05', 'PA1'), ('Bryn Price', null, 'PA2')) w(name, born, ref)
+         from her d, (values ('Ade Bello', '1990-05-05', 'PA1'), ('Bryn Price', null, 'PA2')) w(name, born, ref)
        returning id, person_id, payroll_ref)
      select * from team order by payroll_ref`,
-    [daniel.nhsNumber],
+    [iris.nhsNumber],
   );
   const [ade, bryn] = rows;
   const own = [ade.person_id, ade.id];

@@ -183,7 +183,7 @@ CREATE UNIQUE INDEX "rota_week_person_id_week_begins_key" ON "rota_week"("person
 CREATE INDEX "shift_rota_id_idx" ON "shift"("rota_id");
 
 -- CreateIndex
-CREATE INDEX "shift_worker_id_day_idx" ON "shift"("worker_id", "day");
+CREATE INDEX "shift_person_id_day_idx" ON "shift"("person_id", "day");
 
 -- CreateIndex
 CREATE INDEX "absence_worker_id_first_day_idx" ON "absence"("worker_id", "first_day");
