@@ -25,7 +25,7 @@ const facts = `select ${payFacts({ personId: '$1::uuid', from: '$2::date', frequ
 const hoursOf = (minutes: number) => String(Number((minutes / 60).toFixed(4)));
 
 /** The file, whole: a team is a handful of people. */
-export function payrollCsv(pay: PayFacts): string {
+function payrollCsv(pay: PayFacts): string {
   const rows = payOfTeam(pay).flatMap(({ ref, name, lines }) =>
     lines.map(({ element, minutes, ratePence, pence }) => [
       ref,

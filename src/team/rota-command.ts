@@ -165,15 +165,13 @@ export const recordAbsenceCommand: Command<AbsenceInput, { absenceId: string }> 
     const { tx, viewer } = context;
     const worker = await openWorker(context, input.workerId);
     const { id: workerId, personId } = worker;
-    const { kind, from, to, fromContingency } = input;
+    const { kind, from, to } = input;
     if (from < firstDay || to > lastDay || to < from || daysBetween(from, to) >= maxAbsenceDays)
       throw dayFault('An absence ends no earlier than it begins, and within a year.', 'to');
     const coverId =
       input.coverId == null ? null : (await workerOf(context, personId, input.coverId, 'coverId')).id;
     if (coverId === workerId)
       throw new UserFault('WORKER_AWAY', 'They are away themself: name somebody else.', 'coverId');
-    if (fromContingency && coverId === null)
-      throw new UserFault('NOT_FOUND', 'Say who covers what is paid from contingency.', 'coverId');
     const days = { firstDay: { lte: new Date(to) }, lastDay: { gte: new Date(from) } };
     const clash = await tx.absence.count({ where: { workerId, personId, cancelledAt: null, ...days } });
     if (clash > 0) {
@@ -189,7 +187,7 @@ export const recordAbsenceCommand: Command<AbsenceInput, { absenceId: string }> 
         firstDay: new Date(from),
         lastDay: new Date(to),
         coverId,
-        fromContingency,
+        fromContingency: input.fromContingency && coverId !== null,
         recordedBy: viewer.subject,
       },
       select: { id: true },

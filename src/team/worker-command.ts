@@ -28,6 +28,14 @@ function birthDateOf(birthDate: string | null | undefined, today: string): Date 
   throw dayFault('A day of birth is one that has been.', 'birthDate');
 }
 
+/** The next of PA1, PA2 and so on that nobody of the team has. */
+function freeRef(team: { payrollRef: string }[]): string {
+  const taken = new Set(team.map(({ payrollRef }) => payrollRef));
+  let n = team.length + 1;
+  while (taken.has(`PA${n}`)) n += 1;
+  return `PA${n}`;
+}
+
 export const addWorkerCommand: Command<
   {
     idempotencyKey: string;
@@ -46,7 +54,7 @@ export const addWorkerCommand: Command<
     const name = lineOf(input.name, 'name', maxName);
     const birthDate = birthDateOf(input.birthDate, today);
     const team = await tx.worker.findMany({ where: { personId }, select: { payrollRef: true } });
-    const payrollRef = lineOf(input.payrollRef ?? `PA${team.length + 1}`, 'payrollRef', maxRef);
+    const payrollRef = lineOf(input.payrollRef ?? freeRef(team), 'payrollRef', maxRef);
     if (team.some((worker) => worker.payrollRef === payrollRef)) {
       const message = 'Somebody of this team has that reference: give another.';
       throw new UserFault('PAYROLL_REF_TAKEN', message, 'payrollRef');
