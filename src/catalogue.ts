@@ -44,6 +44,8 @@ import { statementViews } from './spending/statement-view.ts';
 import { spendingViews } from './spending/view.ts';
 import { surplusResolvers } from './surplus/resolvers.ts';
 import { surplusViews } from './surplus/view.ts';
+import { teamResolvers } from './team/resolvers.ts';
+import { teamViews } from './team/view.ts';
 import { workViews } from './work/view.ts';
 
 const folder = new URL('../schema/', import.meta.url);
@@ -73,6 +75,7 @@ export const views = joinViews(
   paymentViews,
   paymentRunViews,
   surplusViews,
+  teamViews,
   returnViews,
   packageChangeViews,
   workViews,
@@ -99,6 +102,7 @@ export function openCatalogue(keys?: CursorKeys) {
       paymentResolvers,
       surplusResolvers,
       packageChangeResolvers,
+      teamResolvers,
       returnResolvers,
       confidentialityResolvers,
       liveResolvers,

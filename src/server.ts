@@ -30,6 +30,7 @@ import { asGraphQLError, errorFor, isUnexpected } from './read/error.ts';
 import { type Executor, JsonText, type ReadContext } from './read/execute.ts';
 import { safeLiterals } from './read/text.ts';
 import { addExportRoutes } from './return/export.ts';
+import { addPayrollExport } from './return/payroll.ts';
 import { lastResponse, wantsSocket, withoutUpgrade } from './upgrade.ts';
 import type { CommandTools } from './write/command.ts';
 import { showRelayLag } from './write/lag.ts';
@@ -149,6 +150,7 @@ export async function startHub(
   addEvidenceRoutes(app, { pool: database.pool, files: tools.files, signIn, audit, now });
   addExportRoutes(app, { pool: database.pool, signIn, audit, now });
   addBulkExport(app, { pool: database.pool, files: tools.files, signIn, audit, now });
+  addPayrollExport(app, { pool: database.pool, signIn, audit, now });
   addAuditExport(app, { pool: database.pool, signIn, audit, now });
   options.extend?.(app, audit);
 

@@ -79,6 +79,11 @@ const edges: Record<string, string> = {
   Concern: 'plans.concerns',
   Review: 'reviews',
   Contact: 'contacts',
+  Worker: 'team',
+  DelegatedTask: 'delegatedTasks',
+  RotaWeek: 'rotas',
+  Absence: 'team.absences',
+  Timesheet: 'team.timesheets',
 };
 
 const nodeTypes = Object.keys(views)
@@ -214,6 +219,9 @@ const subjects: Record<string, string> = {
   portionId: 'Portion',
   emergencyId: 'EmergencyNotice',
   roleId: 'Role',
+  workerId: 'Worker',
+  taskId: 'DelegatedTask',
+  absenceId: 'Absence',
   personSourceId: 'Link',
 };
 /** Of nobody's record. */

@@ -25,6 +25,7 @@ const domains = [
   'payment',
   'surplus',
   'package-change',
+  'team',
   'ask-once',
 ];
 const below = ['platform', 'access', 'audit', 'write', 'read'];

@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => kit.close());
 
 const item = `kind dueOn overdue person { id } financialReturn { id status } query { id text }
-  statement { id unmatched } spend { id payee } plan { id }`;
+  statement { id unmatched } spend { id payee } plan { id } competency { clinician expiresOn } document { kind expiresOn }`;
 
 /** All that is on the list, in as many pages as it takes. */
 async function workOf(claims: JWTPayload, more = '', first = 100): Promise<Any[]> {

@@ -22,6 +22,7 @@ const authorityWords = { CARE: 'over care', MONEY: 'over money', ANY: 'yes' };
 function cell(part: Part, kind: Kind): string {
   const { authority } = parts[part];
   if (!(parts[part].kinds as readonly Kind[]).includes(kind)) return '';
+  if (kind === 'PROVIDER' && 'byOperator' in parts[part]) return 'as operator';
   return kind === 'REPRESENTATIVE' ? authorityWords[authority] : 'yes';
 }
 
@@ -72,7 +73,8 @@ ${byKind(
 )}
 
 For a representative, the authority that a part asks for: over care (attorney for health and welfare, deputy,
-representative), over money (attorney for property and finance, deputy, nominee, representative), or any of them.
+representative), over money (attorney for property and finance, deputy, nominee, representative), or any of them. As
+operator: a provider that operates an account of the person's today.
 
 ${partNames
   .map((part) => {

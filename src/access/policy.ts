@@ -64,6 +64,15 @@ const representing = (over: 'CARE' | 'MONEY' | 'ANY', p: PolicyParameters): stri
 
 const mayEver = (kind: Kind, part: Part): boolean => (parts[part].kinds as readonly Kind[]).includes(kind);
 
+/** Of providers, those alone read it that operate an account of the person's. */
+const isForOperators = (kind: Kind, part: Part): boolean =>
+  kind === 'PROVIDER' && 'byOperator' in parts[part];
+
+/** SQL: the viewer's organisation operates an account of the person's today. */
+const operates = (personId: string, p: PolicyParameters): string =>
+  `exists (select from portion n where n.person_id = ${personId}
+        and n.account_operator_id = ${ownOrganisation(p)} and ${holdsOn('n', p.today())})`;
+
 /** SQL: the viewer may see this part of the person whose id is `personId`. */
 export function maySeePerson(
   kind: Kind,
@@ -73,9 +82,11 @@ export function maySeePerson(
 ): string {
   if (!mayEver(kind, part)) return 'false';
   switch (relations[kind]) {
-    case 'ORGANISATION':
-      return `exists (select from role_on_record s where s.person_id = ${personId}
+    case 'ORGANISATION': {
+      const related = `exists (select from role_on_record s where s.person_id = ${personId}
         and s.organisation_id = ${ownOrganisation(p)} and ${isLive('s', p)})`;
+      return isForOperators(kind, part) ? `(${related} and ${operates(personId, p)})` : related;
+    }
     case 'SELF':
       return `${personId} = (select i.person_id from person_identifier i
         where i.system = 'NHS_NUMBER' and i.issuer = '' and i.value = ${p.viewer('nhsNumber')} and i.status = 'CURRENT')`;
@@ -96,7 +107,7 @@ export function maySeePerson(
  */
 export function peopleInScope(kind: Kind, p: PolicyParameters, part: Part = 'IDENTITY'): string {
   const from = 'select s.sort_name, s.person_id from role_on_record s';
-  const relation = mayEver(kind, part) ? relations[kind] : 'NONE';
+  const relation = mayEver(kind, part) && !isForOperators(kind, part) ? relations[kind] : 'NONE';
   switch (relation) {
     case 'ORGANISATION':
       return `${from} where s.organisation_id = ${ownOrganisation(p)} and ${isLive('s', p)}`;
@@ -113,7 +124,8 @@ export function peopleInScope(kind: Kind, p: PolicyParameters, part: Part = 'IDE
  */
 export function readsPart(kind: Kind, part: Part): boolean | 'BY_AUTHORITY' {
   if (!mayEver(kind, part)) return false;
-  return kind === 'REPRESENTATIVE' && parts[part].authority !== 'ANY' ? 'BY_AUTHORITY' : true;
+  const byAuthority = kind === 'REPRESENTATIVE' && parts[part].authority !== 'ANY';
+  return byAuthority || isForOperators(kind, part) ? 'BY_AUTHORITY' : true;
 }
 
 const teams = new Set<Kind>(['CARE_COORDINATOR', 'SOCIAL_WORKER', 'FINANCE']);

@@ -44,6 +44,9 @@ export const guarded = {
   financial_return: { part: 'MONEY', side: 'EITHER' },
   return_query: { part: 'MONEY', side: 'EITHER' },
   package_change: { part: 'SUPPORT', side: 'PLAN' },
+  worker: { part: 'TEAM', side: 'EITHER' },
+  delegated_task: { part: 'TEAM', side: 'EITHER' },
+  absence: { part: 'TEAM', side: 'EITHER' },
   role_on_record: { part: 'PEOPLE', side: 'EITHER' },
 } as const satisfies Record<string, { part: Part; side: SideOf }>;
 

@@ -25,6 +25,8 @@ interface Readers {
   authority: Authority;
   /** The choice by which a person may keep it from the other side, where they can. */
   choice: SharedPart | null;
+  /** Of providers, those alone that operate an account of the person's. */
+  byOperator?: true;
 }
 
 const careTeam = ['CARE_COORDINATOR', 'SOCIAL_WORKER'] as const;
@@ -32,6 +34,8 @@ const commissioners = [...careTeam, 'FINANCE'] as const;
 const family = ['PERSON', 'REPRESENTATIVE'] as const;
 /** Who spends a person's money, or accounts for it. */
 const payers = [...commissioners, 'PROVIDER', ...family] as const;
+/** Who employs personal assistants, or does for them what employers do. */
+const employers = ['PROVIDER', ...family] as const;
 /** Who runs the hub, or feeds it. */
 const operators = [...commissioners, 'AUDITOR', 'PRIVACY_OFFICER', 'ADMIN'] as const;
 const everybody = [...payers, 'AUDITOR', 'PRIVACY_OFFICER', 'ADMIN', 'EMERGENCY'] as const;
@@ -72,6 +76,20 @@ export const parts = {
     kinds: [...payers, 'EMERGENCY'],
     authority: 'ANY',
     choice: 'CARE',
+  },
+  TEAM: {
+    says: 'Who works for them: personal assistants, which of their papers were seen, what clinicians let them do, who comes when.',
+    kinds: [...careTeam, 'PROVIDER', ...family],
+    authority: 'ANY',
+    choice: 'CARE',
+    byOperator: true,
+  },
+  WAGES: {
+    says: 'On what terms their personal assistants work, their hours and pay, and why one is away.',
+    kinds: [...careTeam, 'PROVIDER', ...family],
+    authority: 'MONEY',
+    choice: 'MONEY',
+    byOperator: true,
   },
   CARE: {
     says: 'Why it was arranged: what matters, needs, outcomes, risks, concerns, agreement, reviews held and contacts.',
@@ -250,6 +268,8 @@ export const fields: Record<string, Partial<Record<Part, string>>> = {
     DECISION: 'decisions eligibilities',
     SUPPORT: 'packages plan plans nextReviews',
     CARE: 'reviews contacts',
+    TEAM: 'team delegatedTasks rotas',
+    WAGES: 'payPeriod',
   },
   Identifier: { IDENTITY: 'system value issuer status' },
   PersonSource: { IDENTITY: 'id side availability asAt system organisation matchedBy' },
@@ -326,6 +346,29 @@ export const fields: Record<string, Partial<Record<Part, string>>> = {
     MONEY:
       'id budget source organisation ground law reasons amount noticeOn payBy payer status reconsiderUnder mayAskForReconsideration appealRoute reconsiderationWords reconsiderationReasons repayments version repaid outstanding',
   },
+  Worker: {
+    TEAM: 'id name employer documents competencies absences version',
+    WAGES: 'birthDate payrollRef contracts timesheets',
+    MONEY: 'portion',
+  },
+  Contract: {
+    WAGES:
+      'number from to minutesPerWeek hourlyRate payFrequency lineKey irregularHours pensionEnrolled warnings',
+  },
+  WorkerDocument: { TEAM: 'kind seenOn expiresOn', MONEY: 'evidence' },
+  DelegatedTask: { TEAM: 'id what instructions delegatedBy recordedAt competencies' },
+  Competency: { TEAM: 'worker task clinician signedOffOn expiresOn withdrawnOn' },
+  RotaWeek: { TEAM: 'id weekBegins shifts version' },
+  Shift: { TEAM: 'day starts ends minutes task worker doneBy fromContingency delegatedTasks warnings' },
+  Absence: { TEAM: 'id worker from to cover fromContingency cancelledAt', WAGES: 'kind' },
+  Timesheet: { TEAM: 'worker', WAGES: 'id weekBegins days worked planned version' },
+  TimesheetDay: { WAGES: 'day worked planned difference' },
+  PayPeriod: { WAGES: 'from to frequency workers gross employerCosts employmentAllowance' },
+  WorkerPay: {
+    WAGES:
+      'workerId name payrollRef lines gross employerNationalInsurance employerPension holidayAccruedMinutes warnings',
+  },
+  PayLine: { WAGES: 'element lineKey minutes hourlyRate amount' },
   SourceSystem: { RUNS: 'id code name side organisation' },
   SyncRun: {
     RUNS: 'id source status startedAt finishedAt feed expected received created changed unchanged waiting errorCode error',
@@ -333,6 +376,7 @@ export const fields: Record<string, Partial<Record<Part, string>>> = {
   WorkItem: {
     MONEY: 'kind dueOn overdue person financialReturn query statement spend',
     SUPPORT: 'plan change',
+    TEAM: 'competency document',
   },
   ManagedPackage: { MONEY: 'person portions openWork nextDueOn', SUPPORT: 'lines' },
   WaitingRow: { RUNS: 'source place code field found advice receivedAt' },
@@ -386,6 +430,20 @@ export const commands = {
   recordDecision: commissioners,
   requestReconsideration: [...careTeam, ...family],
   decideReconsideration: commissioners,
+
+  addWorker: employers,
+  correctWorker: employers,
+  setContract: employers,
+  endContract: employers,
+  recordWorkerDocument: employers,
+  planWeek: employers,
+  recordAbsence: employers,
+  cancelAbsence: employers,
+  recordHours: employers,
+  // What a personal assistant may do of what is a nurse's to do, clinicians say.
+  delegateTask: careTeam,
+  signOffCompetency: careTeam,
+  withdrawCompetency: careTeam,
 
   requestEvidenceUpload: payers,
   attachEvidence: payers,

@@ -6,6 +6,7 @@ import {
   instant,
   latestFirst,
   many,
+  ofEitherSide,
   one,
   organisation,
   personView,
@@ -81,7 +82,7 @@ const readFrom: Field = one(
 
 export const evidenceViews: Views = {
   Person: { fields: { evidence: ofPerson } },
-  Spend: { fields: { evidence: ofSpend } },
+  Spend: { fields: { evidence: ofEitherSide(ofSpend) } },
   BankStatement: { fields: { evidence: readFrom } },
   Evidence: personView(
     {

@@ -18,6 +18,7 @@ export const topics = {
   RETURN_CHANGED: 'return.changed',
   SHARING_CHANGED: 'sharing.changed',
   ROLE_CHANGED: 'role.changed',
+  TEAM_CHANGED: 'team.changed',
 } as const;
 
 type Topic = (typeof topics)[keyof typeof topics];
@@ -40,6 +41,7 @@ const parts: Record<Topic, Part> = {
   'return.changed': 'MONEY',
   'sharing.changed': 'CONFIDENTIALITY',
   'role.changed': 'PEOPLE',
+  'team.changed': 'TEAM',
 };
 
 export const partOfTopic = (topic: string): Part => parts[topic as Topic];

@@ -42,7 +42,9 @@ export async function mergePeople(
     (await tx.paymentSchedule.count({ where: { personId: fromPersonId } })) +
     (await tx.reclaim.count({ where: { personId: fromPersonId } })) +
     (await tx.financialReturn.count({ where: { personId: fromPersonId } })) +
-    (await tx.sharingChoice.count({ where: { personId: fromPersonId } }));
+    (await tx.sharingChoice.count({ where: { personId: fromPersonId } })) +
+    (await tx.worker.count({ where: { personId: fromPersonId } })) +
+    (await tx.delegatedTask.count({ where: { personId: fromPersonId } }));
   if (held > 0) return refuse('HOLDS_OWN_RECORDS');
   await tx.$executeRaw`set constraints all deferred`;
   const moved = { personId: intoPersonId, mergedFromId: fromPersonId };

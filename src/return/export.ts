@@ -117,7 +117,7 @@ export async function* statementCsv(
 
 const requestIdOf = (res: ServerResponse) => String(res.getHeader('x-request-id'));
 
-const isDay = (text: string | null): text is string =>
+export const isDay = (text: string | null): text is string =>
   text !== null && /^\d{4}-\d\d-\d\d$/.test(text) && new Date(text).toJSON()?.slice(0, 10) === text;
 
 /** Of a budget or of a person, if the viewer may see them today; null otherwise. */

@@ -12,6 +12,7 @@ import {
   latestFirst,
   many,
   money,
+  ofEitherSide,
   one,
   personView,
   plainView,
@@ -139,10 +140,12 @@ export const spendingViews: Views = {
       externalRef: column('external_ref'),
       recordedAt: instant('recorded_at'),
       transfers: transfersBecauseOf(causeOf),
-      bankLine: one(
-        'BankLine',
-        ({ parent }) => `select * from bank_line where id = ${parent}.bank_line_id
+      bankLine: ofEitherSide(
+        one(
+          'BankLine',
+          ({ parent }) => `select * from bank_line where id = ${parent}.bank_line_id
           and person_id = ${parent}.person_id and spend_id = ${parent}.id`,
+        ),
       ),
       version: column('version'),
     },

@@ -93,6 +93,8 @@ export const workViews: Views = {
     spend: subject('Spend', 'spend', 'EVIDENCE'),
     plan: subject('Plan', 'plan', 'PLAN_REVIEW'),
     change: subject('PackageChange', 'package_change', 'PACKAGE_CHANGE'),
+    competency: subject('Competency', 'competency', 'COMPETENCY'),
+    document: subject('WorkerDocument', 'worker_document', 'WORKER_DOCUMENT'),
   }),
   ManagedPackage: personView({
     person,

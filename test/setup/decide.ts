@@ -55,9 +55,31 @@ const sided: Record<string, [table: string, by: string]> = {
 };
 
 /** Types of which nobody can tell which side a row is of. */
-const ofEither = new Set(['Evidence', 'BankStatement', 'BankLine', 'FinancialReturn', 'ReturnQuery']);
+const ofEither = new Set([
+  'Evidence',
+  'BankStatement',
+  'BankLine',
+  'FinancialReturn',
+  'ReturnQuery',
+  'Worker',
+  'Contract',
+  'WorkerDocument',
+  'DelegatedTask',
+  'Competency',
+  'RotaWeek',
+  'Shift',
+  'Absence',
+  'Timesheet',
+]);
 /** Made of what both sides have. */
-const madeOfBoth = new Set(['Person.statement', 'Person.nextReviews']);
+const madeOfBoth = new Set([
+  'Person.statement',
+  'Person.nextReviews',
+  'Person.payPeriod',
+  'Worker.birthDate',
+  'Worker.payrollRef',
+  'Absence.kind',
+]);
 
 const careAuthority = ['REPRESENTATIVE', 'LPA_HEALTH_AND_WELFARE', 'DEPUTY'];
 const moneyAuthority = ['REPRESENTATIVE', 'LPA_PROPERTY_AND_FINANCE', 'DEPUTY', 'NOMINEE'];
@@ -78,6 +100,7 @@ export async function openDecisions(
   const emergencies = await all('emergency_access');
   const systems = new Map((await all('source_system')).map((s) => [s.id, s.side]));
   const links = new Map((await all('person_link')).map((l) => [l.id, systems.get(l.source_id)]));
+  const portions = await all('portion');
   const byId = new Map<string, Map<string, Row>>();
   for (const [table] of Object.values(sided))
     byId.set(table, new Map((await all(table)).map((row) => [row.id, row])));
@@ -137,6 +160,11 @@ export async function openDecisions(
   function reads(asker: Asker, personId: string, part: Part): boolean {
     const { kinds, authority } = parts[part];
     if (!(kinds as readonly Kind[]).includes(asker.kind)) return false;
+    // Who works for somebody is the business of the provider that runs the money, not of every provider.
+    if (asker.kind === 'PROVIDER' && ['TEAM', 'WAGES'].includes(part)) {
+      const own = organisationOf(asker)?.id;
+      return portions.some((o) => o.person_id === personId && o.account_operator_id === own && holds(o));
+    }
     if (asker.kind !== 'REPRESENTATIVE' || authority === 'ANY') return true;
     const wanted = authority === 'CARE' ? careAuthority : moneyAuthority;
     return rolesOf(asker, personId).some((r) => wanted.includes(r.role));

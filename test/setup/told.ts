@@ -5,7 +5,7 @@ import { tellStory } from '../../src/demo/story.ts';
 import { post } from '../../src/ledger/post.ts';
 import { today } from './demo.ts';
 import type { TestHub } from './hub.ts';
-import { daniel, done, gbp, personIdOf } from './plan.ts';
+import { daniel, done, gbp, iris, personIdOf } from './plan.ts';
 
 const place = makePlace({ today });
 
@@ -42,6 +42,63 @@ export async function tellAll(kit: TestHub): Promise<void> {
     ],
   });
   await addWhatComesLater(kit);
+  await addTeam(kit);
+}
+
+/** Two who work for Iris, one of them away in a week in which the other comes instead. */
+async function addTeam({ database: { pool } }: TestHub) {
+  const { rows } = await pool.query(
+    `with her as (select person_id from person_identifier where value = $1 and system = 'NHS_NUMBER'),
+     team as (
+       insert into worker (person_id, name, birth_date, payroll_ref, portion_id)
+       select person_id, name, born::date, ref,
+              (select p.id from portion p where p.person_id = d.person_id order by p.id limit 1)
+         from her d, (values ('Ade Bello', '1990-05-05', 'PA1'), ('Bryn Price', null, 'PA2')) w(name, born, ref)
+       returning id, person_id, payroll_ref)
+     select * from team order by payroll_ref`,
+    [iris.nhsNumber],
+  );
+  const [ade, bryn] = rows;
+  const own = [ade.person_id, ade.id];
+  const worker = '(worker_id, person_id';
+  await pool.query(
+    `insert into contract ${worker}, number, valid_from, minutes_per_week, hourly_pence, pay_frequency, irregular, pension, agreed_by)
+     select id, person_id, 1, '2026-04-06', 840, 1300, 'WEEKLY', true, true, 'x' from worker`,
+  );
+  await pool.query(
+    `with task as (
+       insert into delegated_task (person_id, what, instructions, delegated_by, recorded_by)
+       values ($1, 'Stoma care', 'As taught', 'Sister Amin', 'x') returning id, person_id),
+     able as (
+       insert into competency ${worker}, task_id, clinician, signed_off_on, expires_on, recorded_by)
+       select $2, person_id, id, 'Sister Amin', '2026-06-01', '2027-06-01', 'x' from task),
+     week as (
+       insert into rota_week (person_id, week_begins, version, planned_by)
+       values ($1, '2026-11-16', 1, 'x') returning id, person_id)
+     insert into shift (rota_id, ${worker.slice(1)}, position, day, starts, ends, task, task_ids)
+     select w.id, $2, w.person_id, n, '2026-11-16'::date + n, '22:00', '06:00', 'A night', array[t.id]
+       from week w, task t, generate_series(0, 2) n`,
+    own,
+  );
+  await pool.query(
+    `insert into absence ${worker}, kind, first_day, last_day, cover_id, from_contingency, recorded_by)
+     values ($2, $1, 'HOLIDAY', '2026-11-17', '2026-11-17', $3, true, 'x')`,
+    [...own, bryn.id],
+  );
+  await pool.query(
+    `insert into worker_document ${worker}, kind, seen_on, expires_on, evidence_id, recorded_by)
+     select $2, $1, 'DBS', '2026-04-01', '2029-04-01',
+            (select id from evidence where person_id = $1 order by id limit 1), 'x'`,
+    own,
+  );
+  await pool.query(
+    `with sheet as (
+       insert into timesheet ${worker}, week_begins, version, recorded_by)
+       values ($2, $1, '2026-11-16', 1, 'x') returning id, person_id)
+     insert into worked_day (timesheet_id, person_id, day, minutes)
+     select id, person_id, d.day, 500 from sheet, (values (date '2026-11-16'), ('${today}')) d(day)`,
+    own,
+  );
 }
 
 /** What the story does not live to see: evidence, a run of payments, a reclaim, a question about a return, money set
