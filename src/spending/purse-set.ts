@@ -96,19 +96,19 @@ async function readFacts(
   const given = asked.map(({ budgetId, own, agreed, portionIds }) => ({
     budget: budgetId,
     own,
-    agreed,
+    agreed_in: agreed,
     portions: portionIds,
   }));
   const values: unknown[] = [JSON.stringify(given)];
   const p = parametersOf(viewer, today, values);
   const place = { personId: 'b.person_id', budgetId: 'b.id', portionId: 'g.portion_id' };
   const text = `
-select json_build_object('id', b.id, ${purseFacts('a.own', 'a.agreed')},
+select json_build_object('id', b.id, ${purseFacts('a.own', 'a.agreed_in')},
   'funders', ${list(`select distinct organisation_id as "organisationId", source from funding_line
-                      where budget_id = any(a.agreed) and person_id = b.person_id and organisation_id is not null`)},
+                      where budget_id = any(a.agreed_in) and person_id = b.person_id and organisation_id is not null`)},
   'payable', (select coalesce(json_agg(g.portion_id), '[]') from unnest(a.portions) as g(portion_id)
                where ${paysFrom(viewer.role, place, p)}))::text as facts
-  from json_to_recordset($1::json) as a(budget uuid, own uuid[], agreed uuid[], portions uuid[])
+  from json_to_recordset($1::json) as a(budget uuid, own uuid[], agreed_in uuid[], portions uuid[])
   join budget b on b.id = a.budget
  where ${maySeeRow(viewer.role, 'budget', 'b', p)}`;
   const rows = await tx.$queryRawUnsafe<{ facts: string }[]>(text, ...values);
