@@ -150,8 +150,10 @@ function comparison(
       met.restricted += 1;
       return expect(mine, where).toBeNull();
     }
-    const nodes = isObjectType(named) ? named.getFields().nodes : undefined;
-    const held = nodes === undefined ? null : getNamedType(nodes.type).name;
+    const held =
+      isObjectType(named) && 'nodes' in named.getFields()
+        ? getNamedType(named.getFields().nodes!.type).name
+        : named.name;
     if (decisions.isKeptWhole(asker, personId, type.name, name, held)) {
       met.kept += 1;
       return expect(mine, where).toBeNull();
@@ -274,7 +276,7 @@ async function compare(
 
 /** As often one of those who see as one of those who do not. */
 const anyAsker = fc.oneof(fc.nat({ max: 5 }), fc.nat({ max: 1_000 }));
-const runs = 160;
+const runs = 90;
 
 test('what a record shows is what a slow reading of the rules shows', async () => {
   const met: Met = { seen: 0, restricted: 0, kept: 0 };
@@ -306,7 +308,7 @@ test('what a record shows is what a slow reading of the rules shows', async () =
   );
   expect(compared).toBeGreaterThan(runs * 0.8);
   expect(Math.min(met.seen, met.restricted, met.kept), JSON.stringify(met)).toBeGreaterThan(20);
-}, 60_000);
+}, 120_000);
 
 test('and so by the id of anything in it', async () => {
   const met: Met = { seen: 0, restricted: 0, kept: 0 };
@@ -326,4 +328,4 @@ test('and so by the id of anything in it', async () => {
     { numRuns: runs },
   );
   expect(compared).toBeGreaterThan(runs * 0.8);
-}, 60_000);
+}, 120_000);

@@ -29,7 +29,7 @@ beforeEach(async () => {
 });
 
 const record = `mutation ($input: RecordSpendInput!) { recordSpend(input: $input) {
-  spend { id state amount { amount } bankLine { id } } userErrors { code } } }`;
+  spend { id state amount { amount } evidence { id } } userErrors { code } } }`;
 const bought = () => ({
   idempotencyKey: key(),
   budgetId: budget.id,
@@ -87,10 +87,10 @@ test('after its COMMIT and before its answer: the same request again is answered
   const { id: after } = (await stream.next())!;
   // What the answer shows cannot be read, so the hub has committed and cannot answer yet.
   await holding(
-    (sql) => sql.query('lock table bank_line in access exclusive mode'),
+    (sql) => sql.query('lock table evidence in access exclusive mode'),
     async () => {
       const answer = killed.ask(record, { input }, herself).catch((error: Error) => error);
-      await until(async () => (await traces(input)).receipts === 1 && (await waiting('bank_line')));
+      await until(async () => (await traces(input)).receipts === 1 && (await waiting('join evidence')));
       await killed.kill();
       expect(await answer).toBeInstanceOf(Error);
       await stream.leave();

@@ -212,9 +212,9 @@ export async function openDecisions(
     sees,
     reads,
     kept,
-    /** Whether a field is kept back as a whole, for what it is made of, or pages through, may be of a side that is kept. */
-    isKeptWhole: (asker: Asker, personId: string, type: string, field: string, pagesThrough: string | null) =>
-      (madeOfBoth.has(`${type}.${field}`) || (pagesThrough !== null && ofEither.has(pagesThrough))) &&
+    /** Whether a field is kept back as a whole, for what it is made of may be of a side that is kept. */
+    isKeptWhole: (asker: Asker, personId: string, type: string, field: string, holdsType: string) =>
+      (madeOfBoth.has(`${type}.${field}`) || ofEither.has(holdsType)) &&
       kept(asker, personId, partOf(type, field)).length > 0,
     /** Whether an object is kept from them, by what side it is of. */
     isKept(asker: Asker, personId: string, type: string, id: string): boolean {
