@@ -33,7 +33,7 @@ import { Fault } from './platform/fault.ts';
 import { openFiles } from './platform/file.ts';
 import { type Log, openLog } from './platform/log.ts';
 import { openMetrics } from './platform/metric.ts';
-import { startHub } from './server.ts';
+import { startHub, type Tls } from './server.ts';
 
 /** Which parts this process runs. `npm start` runs all. */
 export interface Parts {
@@ -121,7 +121,7 @@ export async function boot(
             local?.addRoutes(app);
           },
         },
-        { host, port },
+        { host, port, tls: await tlsOf(environment) },
       );
       opened.push(hub.close);
       hubUrl = hub.url;
@@ -161,6 +161,21 @@ async function limitOf(environment: Environment, pool: Database['pool']): Promis
     ...(trustedDocuments === undefined
       ? {}
       : { trusted: await readTrusted(trustedDocuments, openCatalogue().schema, usualLimits) }),
+  };
+}
+
+/** @throws Fault TLS_FILE where a file cannot be read */
+async function tlsOf({ tls }: Environment): Promise<Tls | undefined> {
+  if (tls === undefined) return undefined;
+  const contentOf = (file: string, name: string) =>
+    readFile(file).catch(() => {
+      throw new Fault('TLS_FILE', `${name}: the file cannot be read.`);
+    });
+  return {
+    cert: await contentOf(tls.certFile, 'TLS_CERT_FILE'),
+    key: await contentOf(tls.keyFile, 'TLS_KEY_FILE'),
+    clientCa:
+      tls.clientCaFile === undefined ? undefined : await contentOf(tls.clientCaFile, 'TLS_CLIENT_CA_FILE'),
   };
 }
 

@@ -1,6 +1,7 @@
 /** The hub's HTTP server: GraphQL, health, metrics, the explorer. */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { ApolloServer, type ApolloServerOptionsWithGateway, type ApolloServerPlugin } from '@apollo/server';
 import { ApolloServerPluginCacheControlDisabled } from '@apollo/server/plugin/disabled';
@@ -59,9 +60,17 @@ export interface Hub {
   close(): Promise<void>;
 }
 
+/** All as PEM. With `clientCa` nobody connects whose certificate it has not signed, or whose is over. */
+export interface Tls {
+  cert: Buffer;
+  key: Buffer;
+  clientCa: Buffer | undefined;
+}
+
+/** Without `tls` it speaks plain HTTP, as behind a proxy that does TLS. */
 export async function startHub(
   options: HubOptions,
-  { host, port }: { host: string; port: number },
+  { host, port, tls }: { host: string; port: number; tls?: Tls | undefined },
 ): Promise<Hub> {
   const { database, signIn, log, metrics, now, tools } = options;
   const { schema, executor } = openCatalogue(cursorKeys(options.cursorSecret));
@@ -163,7 +172,7 @@ export async function startHub(
   };
   app.use(((error, _req, res, _next) => fail(error, res)) satisfies ErrorRequestHandler);
 
-  const server = createServer((req, res) => {
+  const serve = (req: IncomingMessage, res: ServerResponse) => {
     res.setHeader('x-request-id', randomUUID());
     if (!isGraphql(req)) return void app(req, res);
     const answered = wantsStream(req)
@@ -172,7 +181,8 @@ export async function startHub(
         )
       : graphql(req, res);
     answered.catch((error: unknown) => fail(error, res));
-  });
+  };
+  const server = tls === undefined ? createServer(serve) : createSecureServer(secureOptions(tls), serve);
   server.on('upgrade', (req, connection, head) => {
     if (!wantsSocket(req)) return withoutUpgrade(server, req, connection, head);
     try {
@@ -191,7 +201,7 @@ export async function startHub(
   const actualPort = (server.address() as AddressInfo).port;
   return {
     port: actualPort,
-    url: `http://localhost:${actualPort}`,
+    url: `${tls === undefined ? 'http' : 'https'}://localhost:${actualPort}`,
     async close() {
       closing = true;
       await live.close();
@@ -206,6 +216,13 @@ export async function startHub(
 }
 
 /** Apollo parses, validates and speaks HTTP; the read compiler executes. */
+const secureOptions = ({ cert, key, clientCa }: Tls) => ({
+  cert,
+  key,
+  minVersion: 'TLSv1.2' as const,
+  ...(clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true }),
+});
+
 async function startApollo(schema: GraphQLSchema, executor: Executor, limit: Limit, log: Log) {
   const gateway: ApolloServerOptionsWithGateway<ReadContext>['gateway'] = {
     load: async () => ({

@@ -1,5 +1,6 @@
 /** Connections on which another protocol than HTTP is asked for. */
-import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import type { EventEmitter } from 'node:events';
+import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
@@ -10,7 +11,12 @@ export const wantsSocket = ({ headers }: IncomingMessage): boolean =>
  * Goes on as if no other protocol had been offered: some clients offer HTTP/2 with each request, and may be answered as if
  * they had not (RFC 9110 §7.8).
  */
-export function withoutUpgrade(server: Server, req: IncomingMessage, connection: Duplex, head: Buffer): void {
+export function withoutUpgrade(
+  server: EventEmitter,
+  req: IncomingMessage,
+  connection: Duplex,
+  head: Buffer,
+): void {
   const { method, url, httpVersion, rawHeaders } = req;
   const lines = [`${method} ${url} HTTP/${httpVersion}`];
   for (let n = 0; n < rawHeaders.length; n += 2) {

@@ -22,6 +22,8 @@ export interface Environment {
   stepUpMinutes: number;
   /** Where the privacy officer is told of records opened in an emergency; if not set, in the log. */
   privacyAlertUrl: string | undefined;
+  /** Files of the hub's own certificate and key, and of the authority whose certificates may connect; plain HTTP without. */
+  tls: { certFile: string; keyFile: string; clientCaFile: string | undefined } | undefined;
   logLevel: LogLevel;
   dataDir: string;
   /** Where documents are kept, and what looks them through. */
@@ -83,6 +85,9 @@ const shape = z.object({
     'an https:// address (http:// on this machine only)',
     'https://alerts.example/tandem',
   ).optional(),
+  TLS_CERT_FILE: variable(folder, 'the path of a file', '/etc/tandem/hub.crt').optional(),
+  TLS_KEY_FILE: variable(folder, 'the path of a file', '/etc/tandem/hub.key').optional(),
+  TLS_CLIENT_CA_FILE: variable(folder, 'the path of a file', '/etc/tandem/clients-ca.crt').optional(),
   LOG_LEVEL: variable(logLevel, `one of ${logLevels.join(', ')}`, 'info').default('info'),
   DATA_DIR: variable(folder, 'the path of a folder', './.data').default('./.data'),
   RATE_LIMIT_POINTS_PER_MINUTE: variable(
@@ -140,6 +145,7 @@ export function readEnvironment(env: Record<string, string | undefined>): Enviro
   const problems = [
     ...(result.error?.issues ?? []).map((issue) => `${String(issue.path[0])}: ${issue.message}`),
     ...missingOf(set),
+    ...missingOfTls(set),
     ...('OIDC_ISSUER' in set && 'SIGN_IN_FILE' in set
       ? ['SIGN_IN_FILE: set beside OIDC_ISSUER; name all issuers in the file, and leave OIDC_ISSUER out']
       : []),
@@ -157,6 +163,14 @@ export function readEnvironment(env: Record<string, string | undefined>): Enviro
     oidcAudience: found.OIDC_AUDIENCE,
     stepUpMinutes: found.STEP_UP_MINUTES,
     privacyAlertUrl: found.PRIVACY_ALERT_URL,
+    tls:
+      found.TLS_CERT_FILE === undefined
+        ? undefined
+        : {
+            certFile: found.TLS_CERT_FILE,
+            keyFile: found.TLS_KEY_FILE!,
+            clientCaFile: found.TLS_CLIENT_CA_FILE,
+          },
     logLevel: found.LOG_LEVEL as LogLevel,
     dataDir: found.DATA_DIR,
     audit: {
@@ -200,6 +214,14 @@ function missingOf(set: Record<string, unknown>): string[] {
   const absent = s3Names.filter((name) => !(name in set));
   if (absent.length === s3Names.length) return [];
   return absent.map((name) => `${name}: missing; set all of EVIDENCE_S3_*, or none`);
+}
+
+/** Whoever asks for certificates of others has one itself. */
+function missingOfTls(set: Record<string, unknown>): string[] {
+  const names = ['TLS_CERT_FILE', 'TLS_KEY_FILE'];
+  const absent = names.filter((name) => !(name in set));
+  if (absent.length === names.length && !('TLS_CLIENT_CA_FILE' in set)) return [];
+  return absent.map((name) => `${name}: missing; set TLS_CERT_FILE and TLS_KEY_FILE, or no TLS_*`);
 }
 
 /** `fault` says what is wrong with a value as a class, since the value may be a secret in the wrong place. */

@@ -11,7 +11,7 @@ import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { type FilesSettings, openFiles } from '../../src/platform/file.ts';
 import { openLog } from '../../src/platform/log.ts';
 import { openMetrics } from '../../src/platform/metric.ts';
-import { type Hub, startHub } from '../../src/server.ts';
+import { type Hub, startHub, type Tls } from '../../src/server.ts';
 import { keep, keepFaults, keptLog } from './byproduct.ts';
 import { makeDatabase } from './database.ts';
 import { audience, startIssuer, type TestIssuer } from './issuer.ts';
@@ -51,6 +51,7 @@ interface Options {
   cursorSecret?: Buffer;
   /** The issuer of another hub; one of its own without it. */
   issuer?: TestIssuer;
+  tls?: Tls;
   /** How long a command may take. */
   commandMs?: number;
 }
@@ -104,7 +105,7 @@ export async function startTestHub(options: Options = {}): Promise<TestHub> {
         options.extend?.(app);
       },
     },
-    { host: '127.0.0.1', port: 0 },
+    { host: '127.0.0.1', port: 0, tls: options.tls },
   );
   const send: TestHub['send'] = (body, headers = {}) =>
     fetch(`http://127.0.0.1:${hub.port}/graphql`, {
