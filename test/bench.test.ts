@@ -85,6 +85,15 @@ test('the benchmark runs, compares the hub with its peers and counts its stateme
       confirmS: figure,
       wholeS: figure,
     },
+    work: {
+      packages: 150,
+      items: figure,
+      recordP50Ms: figure,
+      workListP50Ms: figure,
+      packagesP50Ms: figure,
+      workListVsRecord: figure,
+      packagesVsRecord: figure,
+    },
     live: {
       streams: 20,
       openS: figure,

@@ -5,7 +5,7 @@
  * --people N      how many people the database holds (100000)
  * --seconds S     how long a round takes (5)
  * --rounds N      rounds of each, alternating (5)
- * --only a,b      record, slim, caseload, sync, ledger, statement, balance, payrun, live, bulk
+ * --only a,b      record, slim, caseload, sync, ledger, statement, balance, payrun, live, bulk, work
  * --streams N     how many streams are open at once (2000)
  * --schedules N   how many people a month's payments are made to (140000)
  * --keep DIR      makes the database there and leaves it, or takes the one that is there
@@ -26,13 +26,17 @@ import { measureMoney } from './money.ts';
 import { measurePayrun } from './payrun.ts';
 import { measureReads, type Question } from './reads.ts';
 import { measureSync } from './sync.ts';
+import { measureWork } from './work.ts';
 
 const { values: given } = parseArgs({
   options: {
     people: { type: 'string', default: '100000' },
     seconds: { type: 'string', default: '5' },
     rounds: { type: 'string', default: '5' },
-    only: { type: 'string', default: 'record,slim,caseload,sync,ledger,statement,balance,payrun,live,bulk' },
+    only: {
+      type: 'string',
+      default: 'record,slim,caseload,sync,ledger,statement,balance,payrun,live,bulk,work',
+    },
     schedules: { type: 'string', default: '140000' },
     streams: { type: 'string', default: '2000' },
     keep: { type: 'string' },
@@ -92,6 +96,7 @@ try {
     ...(only.includes('live') && {
       live: await measureLive({ ...measured, streams: Number(given.streams) }),
     }),
+    ...(only.includes('work') && { work: await measureWork(measured) }),
     ...(only.includes('bulk') && { bulk: await measureBulk(measured) }),
   };
   if (given.json) console.log(JSON.stringify(results));

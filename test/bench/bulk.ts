@@ -29,7 +29,7 @@ const familiesMax = 5_000;
 const rowsEach = 10;
 
 /** The charity operates every account of the board's money, and has a part in everybody's care. */
-const managed = [
+export const managed = [
   `update portion p set management = 'MANAGED_ACCOUNT', account_operator_id = o.id from organisation o, budget b
     where o.ods_code = '${charity}' and b.id = p.budget_id and b.person_id = p.person_id and b.kind = 'PERSONAL_HEALTH_BUDGET'`,
   `insert into role_on_record (person_id, link_id, external_id, role, organisation_id, sort_name)

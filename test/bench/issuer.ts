@@ -8,8 +8,13 @@ export const audience = 'bench';
 /** Of the hub's cursors, so that the benchmark can make some for any place of a list. */
 export const cursorSecret = Buffer.from('bench');
 
-/** A sign-in of the bench's own, and tokens for people of the board that knows everybody. */
-export async function startIssuer(dataDir: string, role: 'CARE_COORDINATOR' | 'FINANCE') {
+export interface Asker {
+  role: 'CARE_COORDINATOR' | 'FINANCE' | 'PROVIDER';
+  organisation: string;
+}
+
+/** A sign-in of the bench's own, and tokens for people: of the board that knows everybody, where nobody else is named. */
+export async function startIssuer(dataDir: string, role: Asker['role'], organisation = icb) {
   const key = await openDemoKey(dataDir);
   const server = createServer((req, res) => {
     const configuration = { issuer, jwks_uri: `${issuer}/jwks` };
@@ -20,7 +25,7 @@ export async function startIssuer(dataDir: string, role: 'CARE_COORDINATOR' | 'F
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const sub = 'bench';
   const tokenOf = (sub: string) => {
-    const persona = { sub, name: 'Bench', tandem_role: role, organisation: icb };
+    const persona = { sub, name: 'Bench', tandem_role: role, organisation };
     return demoToken(persona, { issuer, audience, key, now: new Date() });
   };
   return {

@@ -8,7 +8,7 @@ import { type BalanceFigures, measureBalance } from './balance.ts';
 import { type Child, startChild } from './child.ts';
 import { icb, makePeople } from './data.ts';
 import { withOwnDatabase } from './database.ts';
-import { audience, startIssuer } from './issuer.ts';
+import { type Asker, audience, startIssuer } from './issuer.ts';
 import { type LedgerFigures, measureLedger } from './ledger.ts';
 import { measureStatement, type StatementFigures } from './statement.ts';
 
@@ -65,15 +65,16 @@ export const measureMoney = (options: MoneyOptions): Promise<MoneyFigures> =>
     }
   });
 
-/** A hub and a load of their own, and somebody of the board's finance team who asks. */
+/** A hub and a load of their own, and somebody who asks: of the board's finance team, where nobody else is named. */
 export async function withHub<T>(
   options: MoneyOptions,
   client: pg.Client,
   work: (bench: Bench) => Promise<T>,
+  { role, organisation }: Asker = { role: 'FINANCE', organisation: icb },
 ): Promise<T> {
   const stops: (() => Promise<unknown>)[] = [];
   try {
-    const signIn = await startIssuer(options.dataDir, 'FINANCE');
+    const signIn = await startIssuer(options.dataDir, role, organisation);
     stops.push(signIn.stop);
     const hub = await startChild<{ port: number }>(new URL('./hub.ts', import.meta.url), [
       options.url,
