@@ -95,7 +95,8 @@ export function nightlyHandler({ pool, files, log, now, stopping, registry, anch
       log.info({ event: 'nightly', counts }, 'the night is done');
       return { outcome: 'DONE' as const, alerts, returns, uploads };
     } finally {
-      // The lock goes with its connection, whatever happened to it.
+      // The lock goes with its connection, whatever happened to it; given back first, the next need not wait for that.
+      await guard.query(`select pg_advisory_unlock_all()`).catch(() => {});
       guard.release(true);
     }
   };
