@@ -9,11 +9,11 @@ import { maySeeBulk, ownOrganisation } from '../access/policy.ts';
 import { parametersOf } from '../access/scope.ts';
 import type { SignIn } from '../access/sign-in.ts';
 import type { Viewer } from '../access/viewer.ts';
-import { type Audit, correlationIdOf } from '../audit/store.ts';
+import { accountForFile } from '../audit/file.ts';
+import type { Audit } from '../audit/store.ts';
 import { csvHeaders, csvLine } from '../platform/cell.ts';
 import { transaction } from '../platform/database.ts';
 import { londonDay } from '../platform/day.ts';
-import { Fault } from '../platform/fault.ts';
 import type { Files } from '../platform/file.ts';
 import { uuidOf } from '../platform/id.ts';
 import { readRows, type StoredFile } from './read.ts';
@@ -90,18 +90,11 @@ export function addBulkExport(app: Express, options: ExportOptions): void {
     async (req: IncomingMessage & { originalUrl: string }, res: ServerResponse) => {
       const viewer = await options.signIn.viewerFrom(req.headers.authorization);
       const asked = new URL(req.originalUrl, 'http://hub').searchParams;
-      const found = await find(options, viewer, uuidOf(bulkFilePrefix, asked.get('file')));
-      await options.audit.record({
-        at: options.now(),
-        requestId: String(res.getHeader('x-request-id')),
-        correlationId: correlationIdOf(req.headers),
-        viewer,
-        action: 'EXPORT',
-        object: 'bulkProblems',
-        outcome: found === null ? 'NOTHING' : 'FOUND',
-        personIds: found?.personIds ?? [],
-      });
-      if (found === null) throw new Fault('NOT_FOUND', 'There is no such thing, or it is not yours to see.');
+      const found = await accountForFile(
+        { ...options, req, res, viewer, object: 'bulkProblems' },
+        await find(options, viewer, uuidOf(bulkFilePrefix, asked.get('file'))),
+        ({ personIds }) => personIds,
+      );
       res.writeHead(200, csvHeaders('problems.csv'));
       // Once it has begun, all that can be said of a failure is that the file is not whole.
       await pipeline(Readable.from(linesOf(options.files, found)), res).catch(() => void res.destroy());

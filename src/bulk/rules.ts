@@ -8,6 +8,7 @@ import { moneyOf } from '../platform/money.ts';
 import { parseNhsNumber } from '../platform/nhs-number.ts';
 import { dayOfText, penceOfText } from '../spending/csv.ts';
 import { lineOf } from '../spending/input.ts';
+import type { Purchase } from '../spending/rules.ts';
 import { UserFault } from '../write/command.ts';
 
 export const maxRows = 50_000;
@@ -75,13 +76,7 @@ export interface Named {
 }
 
 /** A row as it was understood. */
-export interface GoodRow extends Named {
-  pence: bigint;
-  spentOn: string;
-  payee: string;
-  what: string;
-  category: string;
-  lineKey: string | null;
+export interface GoodRow extends Named, Purchase {
   /** The row's own number of it, else what makes it the same in another file. */
   reference: string;
 }

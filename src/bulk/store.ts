@@ -5,6 +5,7 @@ import { employment, maySeeRow, parametersOf } from '../access/scope.ts';
 import type { Viewer, ViewerRole } from '../access/viewer.ts';
 import type { BulkFormat, BulkKind, BulkStatus } from '../generated/prisma/enums.ts';
 import { lowestId } from '../platform/id.ts';
+import type { Purchase } from '../spending/rules.ts';
 import { paysFrom } from '../spending/subject.ts';
 import type { Statements } from '../write/statements.ts';
 import type { GoodRow, Named, RowProblem } from './rules.ts';
@@ -185,16 +186,10 @@ export async function keepRows(tx: Statements, fileId: string, staged: Staged[])
   );
 }
 
-export interface WaitingRow {
+export interface WaitingRow extends Purchase {
   number: number;
   budgetId: string;
   portionId: string | null;
-  pence: bigint;
-  spentOn: string;
-  payee: string;
-  what: string;
-  category: string;
-  lineKey: string | null;
   reference: string;
 }
 

@@ -6,6 +6,7 @@ import { readAs } from '../access/holder.ts';
 import { visibleRows } from '../access/scope.ts';
 import type { SignIn } from '../access/sign-in.ts';
 import type { Viewer } from '../access/viewer.ts';
+import { accountForFile } from '../audit/file.ts';
 import { type Audit, correlationIdOf } from '../audit/store.ts';
 import { transaction } from '../platform/database.ts';
 import { londonDay } from '../platform/day.ts';
@@ -66,20 +67,11 @@ export function addEvidenceRoutes(app: Express, options: EvidenceRoutes): void {
   app.post('/evidence/upload/:id', upload);
   app.get('/evidence/:id', async (req, res) => {
     const viewer = await options.signIn.viewerFrom(req.headers.authorization);
-    const evidence = await find(options, viewer, uuidOf(evidencePrefix, req.params.id));
-    // Somebody who may not see it and somebody who asks for nothing leave the same trace.
-    await options.audit.record({
-      at: options.now(),
-      requestId: requestIdOf(res),
-      correlationId: correlationIdOf(req.headers),
-      viewer,
-      action: 'EXPORT',
-      object: 'evidence',
-      outcome: evidence === null ? 'NOTHING' : 'FOUND',
-      personIds: evidence === null ? [] : [evidence.personId],
-    });
-    if (evidence === null) throw new Fault('NOT_FOUND', 'There is no such thing, or it is not yours to see.');
-    const { hash, size, mediaType, fileName } = evidence;
+    const { hash, size, mediaType, fileName } = await accountForFile(
+      { ...options, req, res, viewer, object: 'evidence' },
+      await find(options, viewer, uuidOf(evidencePrefix, req.params.id)),
+      ({ personId }) => [personId],
+    );
     const content = await options.files.read(hash, size);
     res.writeHead(200, {
       ...sealed,

@@ -2,7 +2,7 @@
 import { laterOf } from '../budget/subject.ts';
 import type { PackageChange, PlanLine } from '../generated/prisma/client.ts';
 import type { PackageChangeKind, PackageChangeStatus } from '../generated/prisma/enums.ts';
-import { weeklyPence } from '../plan/rules.ts';
+import { isQuantity, weeklyPence } from '../plan/rules.ts';
 import { planPrefix } from '../plan/view.ts';
 import { dayOf } from '../platform/day.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
@@ -46,8 +46,6 @@ interface DraftInput {
   to?: string | null;
   reason: string;
 }
-
-const maxQuantityHundredths = 1_000_000n;
 
 /**
  * The line of the joint plan, locked with its plan, and the account that pays it.
@@ -95,7 +93,7 @@ function termsOf({ kind, ...input }: DraftInput, line: PlanLine) {
     );
   }
   const hundredths = penceOfDecimal(input.quantity ?? line.quantity.toString());
-  if (hundredths <= 0n || hundredths > maxQuantityHundredths) {
+  if (!isQuantity(hundredths)) {
     throw new UserFault('QUANTITY_INVALID', 'A quantity is above 0 and at most 10000.', 'quantity');
   }
   const unitCostPence = input.unitCost == null ? null : penceOf(input.unitCost, 'unitCost');
@@ -178,18 +176,17 @@ async function lockChange(context: CommandContext, input: Versioned, stages: Pac
 
 async function set(
   context: CommandContext,
-  { id, personId, planId }: Pick<PackageChange, 'id' | 'personId' | 'planId'>,
+  { id, personId }: PackageChange,
   data: Omit<Partial<PackageChange>, 'quantity'>,
-) {
+): Promise<void> {
   await context.tx.packageChange.update({
     where: { id_personId: { id, personId } },
     data: { ...data, version: { increment: 1 } },
-    select: { planId: true },
+    select: { id: true },
   });
   announce(context, 'plan.changed', [personId]);
   // What goes out a week is another now, and so may be what the forecast says.
   if ('agreedAt' in data || 'refusedAt' in data) announce(context, 'budget.changed', [personId]);
-  return planId;
 }
 
 /** Whoever spends from the account that pays the line, whatever became of the plan since. @throws UserFault NOT_YOURS */
@@ -227,9 +224,9 @@ export const submitPackageChangeCommand: Command<Versioned, Result> = {
       weekly: change.weeklyPence,
       leftAfter: effect?.left?.after ?? null,
     });
-    const submittedAt = context.now;
+    const { now: submittedAt } = context;
     if (asked.length === 0) {
-      await set(context, change, { status: 'AGREED', submittedAt, agreedAt: context.now });
+      await set(context, change, { status: 'AGREED', submittedAt, agreedAt: submittedAt });
     } else {
       await context.tx.packageChangeAgreement.createMany({
         data: asked.map(({ organisationId, decider }) => ({

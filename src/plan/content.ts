@@ -9,7 +9,7 @@ import type {
 import { penceOfDecimal } from '../platform/money.ts';
 import { UserFault } from '../write/command.ts';
 import { type MoneyGiven, noting, penceOf, textOf } from '../write/subject.ts';
-import { weeklyPence, yearlyPence } from './rules.ts';
+import { isQuantity, weeklyPence, yearlyPence } from './rules.ts';
 import { type SectionName, sectionNames, sections } from './section.ts';
 
 export interface NeedInput {
@@ -56,7 +56,6 @@ export type PlanContent = {
 const maxEntries = 50;
 const maxLines = 100;
 /** Units a week, or things at a time. */
-const maxQuantityHundredths = 1_000_000n;
 const maxYearPence = 99_999_999_999n;
 const keyShape = /^[a-z0-9][a-z0-9-]{0,39}$/;
 
@@ -184,10 +183,10 @@ function lineOf(line: LineInput, index: number, portionId: string | null, { take
   const at = (field: string) => `lines.${index}.${field}`;
   const { key, kind, frequency, outcomeKeys, needKeys, source = null } = line;
   const hundredths = penceOfDecimal(line.quantity);
-  const isQuantity = hundredths > 0n && hundredths <= maxQuantityHundredths;
-  if (!isQuantity) refuse('QUANTITY_INVALID', 'A quantity is above 0 and at most 10000.', at('quantity'));
+  const isPossible = isQuantity(hundredths);
+  if (!isPossible) refuse('QUANTITY_INVALID', 'A quantity is above 0 and at most 10000.', at('quantity'));
   const unitCostPence = take(() => penceOf(line.unitCost, at('unitCost'))) ?? 0n;
-  const price = [unitCostPence, frequency, isQuantity ? hundredths : 0n] as const;
+  const price = [unitCostPence, frequency, isPossible ? hundredths : 0n] as const;
   const year = yearlyPence(...price);
   if (year > maxYearPence) {
     refuse('AMOUNT_INVALID', 'A line may come to 999999999.99 a year at most.', at('unitCost.amount'));

@@ -1,5 +1,5 @@
 /** What changes of a line of the agreed plan cost, beside what was planned. Pence; days are first days, ends are excluded. */
-import { daysBetween } from '../platform/day.ts';
+import { daysBetween, holdsOn } from '../platform/day.ts';
 
 /** A change that was agreed: from a day on, until another if it ends, the line costs this much a week. */
 export interface LineChange {
@@ -9,7 +9,8 @@ export interface LineChange {
   weeklyPence: bigint;
 }
 
-const covers = ({ from, to }: LineChange, day: string) => from <= day && (to === null || to > day);
+/** Whether a change holds on a day. */
+export const covers = ({ from, to }: LineChange, day: string) => from <= day && (to === null || to > day);
 
 /** What the line costs a week on a day. Of changes that cover the day the one agreed last counts: they come in that order. */
 export const weeklyOn = (planned: bigint, changes: LineChange[], day: string): bigint =>
@@ -37,13 +38,20 @@ export function extraPence(
   return sevenths < 0n ? -rounded : rounded;
 }
 
+/** SQL: the changes `c` of a line that were agreed. */
+const agreedOf = (line: string): string => `package_change c
+    where c.plan_id = ${line}.plan_id and c.person_id = ${line}.person_id and c.line_key = ${line}.key and c.agreed_at is not null`;
+
+/** SQL: what a line that is paid by the week costs a week on a day, as `weeklyOn` has it. */
+export const weeklyPenceOn = (line: string, day: string): string => `
+  coalesce((select c.weekly_pence from ${agreedOf(line)} and ${holdsOn('c', day)}
+             order by c.agreed_at desc, c.id desc limit 1), ${line}.weekly_pence)`;
+
 /** SQL: as a JSON list, a `LineChangeRow` of each change of a line that was agreed, in the order of agreement. */
 export const agreedChanges = (line: string): string => `
   (select coalesce(json_agg(json_build_object('from', c.valid_from, 'to', c.valid_to, 'weeklyPence', c.weekly_pence::text,
                                               'providerName', c.provider_name) order by c.agreed_at, c.id), '[]')
-     from package_change c
-    where c.plan_id = ${line}.plan_id and c.person_id = ${line}.person_id and c.line_key = ${line}.key
-      and c.agreed_at is not null and (c.valid_to is null or c.valid_to > c.valid_from))`;
+     from ${agreedOf(line)} and (c.valid_to is null or c.valid_to > c.valid_from))`;
 
 export interface LineChangeRow {
   from: string;

@@ -66,6 +66,9 @@ export const weeklyPence = (unitCostPence: bigint, frequency: CostFrequency, qua
 export const yearlyPence = (unitCostPence: bigint, frequency: CostFrequency, quantityHundredths: bigint) =>
   costPence(unitCostPence, frequency, quantityHundredths, weeksAYear);
 
+/** Of units on a line: above none, and at most 10,000. */
+export const isQuantity = (hundredths: bigint): boolean => hundredths > 0n && hundredths <= 1_000_000n;
+
 /** Almost anything can be agreed; what is no service carries the reason for which it was. */
 export const needsReason = (kind: PlanLineKind): boolean => kind !== 'SERVICE';
 

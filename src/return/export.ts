@@ -11,7 +11,8 @@ import { readAs } from '../access/holder.ts';
 import { visiblePeople, visibleRows } from '../access/scope.ts';
 import type { SignIn } from '../access/sign-in.ts';
 import type { Viewer } from '../access/viewer.ts';
-import { type Audit, correlationIdOf } from '../audit/store.ts';
+import { accountForFile } from '../audit/file.ts';
+import type { Audit } from '../audit/store.ts';
 import { budgetPrefix } from '../budget/view.ts';
 import { personPrefix } from '../person/view.ts';
 import { csvHeaders, csvLine } from '../platform/cell.ts';
@@ -115,8 +116,6 @@ export async function* statementCsv(
   }
 }
 
-const requestIdOf = (res: ServerResponse) => String(res.getHeader('x-request-id'));
-
 export const isDay = (text: string | null): text is string =>
   text !== null && /^\d{4}-\d\d-\d\d$/.test(text) && new Date(text).toJSON()?.slice(0, 10) === text;
 
@@ -155,18 +154,11 @@ export function addExportRoutes(app: Express, options: ExportOptions): void {
       if (!isDay(from) || !isDay(to) || to < from) {
         throw new Fault('BAD_REQUEST', 'Give "from" and "to" as YYYY-MM-DD, "to" not before "from".');
       }
-      const found = await find(options, viewer, asked);
-      await options.audit.record({
-        at: options.now(),
-        requestId: requestIdOf(res),
-        correlationId: correlationIdOf(req.headers),
-        viewer,
-        action: 'EXPORT',
-        object: 'statement',
-        outcome: found === null ? 'NOTHING' : 'FOUND',
-        personIds: found === null ? [] : [found.personId],
-      });
-      if (found === null) throw new Fault('NOT_FOUND', 'There is no such thing, or it is not yours to see.');
+      const found = await accountForFile(
+        { ...options, req, res, viewer, object: 'statement' },
+        await find(options, viewer, asked),
+        ({ personId }) => [personId],
+      );
       if (atOnce >= maxAtOnce) {
         throw new Fault('BUSY', 'Too many files are being made. Try again in a moment.', { retryable: true });
       }

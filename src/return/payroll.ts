@@ -3,10 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Express } from 'express';
 import { readAs } from '../access/holder.ts';
 import { visiblePeople } from '../access/scope.ts';
-import { correlationIdOf } from '../audit/store.ts';
+import { accountForFile } from '../audit/file.ts';
 import type { PayFrequency } from '../generated/prisma/enums.ts';
 import { personPrefix } from '../person/view.ts';
-import { csvLine } from '../platform/cell.ts';
+import { csvHeaders, csvLine } from '../platform/cell.ts';
 import { transaction } from '../platform/database.ts';
 import { londonDay } from '../platform/day.ts';
 import { Fault } from '../platform/fault.ts';
@@ -62,26 +62,11 @@ export function addPayrollExport(app: Express, { pool, signIn, audit, now }: Exp
         const { rows } = await sql.query<{ facts: string }>(facts, [personId, from, frequency]);
         return JSON.parse(rows[0]!.facts) as PayFacts;
       });
-      await audit.record({
-        at: now(),
-        requestId: String(res.getHeader('x-request-id')),
-        correlationId: correlationIdOf(req.headers),
-        viewer,
-        action: 'EXPORT',
-        object: 'payroll',
-        outcome: found === null ? 'NOTHING' : 'FOUND',
-        personIds: found === null ? [] : [personId!],
-      });
-      if (found === null) throw new Fault('NOT_FOUND', 'There is no such thing, or it is not yours to see.');
-      const csv = payrollCsv(found);
-      res.writeHead(200, {
-        'content-type': 'text/csv; charset=utf-8; header=present',
-        'content-disposition': `attachment; filename="payroll-${found.from}-${found.to}.csv"`,
-        'x-content-type-options': 'nosniff',
-        'content-security-policy': "default-src 'none'; sandbox",
-        'cache-control': 'private, no-store',
-        'referrer-policy': 'no-referrer',
-      });
+      const pay = await accountForFile({ audit, now, req, res, viewer, object: 'payroll' }, found, () => [
+        personId!,
+      ]);
+      const csv = payrollCsv(pay);
+      res.writeHead(200, csvHeaders(`payroll-${pay.from}-${pay.to}.csv`));
       res.end(csv);
     },
   );

@@ -1,6 +1,6 @@
 /** Whether something that was bought is inside the plan, and whose money pays it. */
 import type { CostFrequency, FundingSource } from '../generated/prisma/enums.ts';
-import { extraPence, type LineChange } from '../plan/line-change.ts';
+import { covers, extraPence, type LineChange } from '../plan/line-change.ts';
 import { addMonths, daysBetween } from '../platform/day.ts';
 import { apportion } from '../platform/money.ts';
 import { allWithin, inCommon, wordsOf } from './word.ts';
@@ -200,9 +200,7 @@ function isPayeeOf(
   payees: KnownPayee[],
 ): boolean {
   const words = wordsOf(payee);
-  const instead = line.changes.findLast(
-    ({ from, to, providerName }) => providerName !== null && from <= spentOn && (to === null || to > spentOn),
-  );
+  const instead = line.changes.findLast((change) => change.providerName !== null && covers(change, spentOn));
   const named = wordsOf(instead?.providerName ?? line.providerName);
   if (named.size === 0 || inCommon(named, words) > 0) return true;
   return payees.some((known) => known.lineKey === line.key && allWithin(words, wordsOf(known.payee)));
