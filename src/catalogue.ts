@@ -46,6 +46,7 @@ import { surplusResolvers } from './surplus/resolvers.ts';
 import { surplusViews } from './surplus/view.ts';
 import { teamResolvers } from './team/resolvers.ts';
 import { teamViews } from './team/view.ts';
+import { keptViews } from './work/kept.ts';
 import { workViews } from './work/view.ts';
 
 const folder = new URL('../schema/', import.meta.url);
@@ -79,6 +80,7 @@ export const views = joinViews(
   returnViews,
   packageChangeViews,
   workViews,
+  keptViews,
   confidentialityViews,
   intakeViews,
 );

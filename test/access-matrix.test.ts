@@ -301,6 +301,8 @@ const roleAskers = () => {
     by('coordinator'),
     by('social worker'),
     by('provider'),
+    by('worker of the provider'),
+    by('finance of the provider'),
     by('finance of the NHS'),
     by('auditor'),
     by('privacy officer'),

@@ -17,6 +17,8 @@ const roles: Record<string, string> = {
   CARE_COORDINATOR: 'care co-ordinator',
   SOCIAL_WORKER: 'social worker',
   PROVIDER: 'provider',
+  PROVIDER_WORKER: 'provider',
+  PROVIDER_FINANCE: 'finance of a provider',
   FINANCE: 'finance',
   AUDITOR: 'auditor',
   PRIVACY_OFFICER: 'privacy officer',

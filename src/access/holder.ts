@@ -5,13 +5,16 @@
  * nobody.
  */
 import type { Sql } from '../platform/database.ts';
-import type { Viewer, ViewerRole } from './viewer.ts';
+import { isOfOrganisation, type Viewer } from './viewer.ts';
 
-const ofOrganisation: ViewerRole[] = ['CARE_COORDINATOR', 'SOCIAL_WORKER', 'PROVIDER', 'FINANCE'];
-
-/** What a viewer is called in `person_scope`. */
-export function holdersOf({ role, subject, organisation, nhsNumber }: Viewer): string[] {
-  if (ofOrganisation.includes(role)) return [`ods:${organisation}`, `sub:${subject}`];
+/**
+ * What a viewer is called in `person_scope`.
+ *
+ * @param keeping what is read is of accounts that the viewer's organisation no longer operates, and must keep
+ */
+export function holdersOf({ role, subject, organisation, nhsNumber }: Viewer, keeping = false): string[] {
+  if (isOfOrganisation(role))
+    return [`ods:${organisation}`, `sub:${subject}`, ...(keeping ? [`kept:${organisation}`] : [])];
   if (role === 'PERSON') return [`self:${nhsNumber}`];
   if (role === 'REPRESENTATIVE') return [`rep:${nhsNumber}`];
   return role === 'AUDITOR' || role === 'PRIVACY_OFFICER' ? ['oversight'] : [];
@@ -27,7 +30,7 @@ export const viewerSql = (holders: string, today: string): string =>
            set_config('tandem.seen', '', true)) viewer`;
 
 /** The same for a transaction of several statements, on a connection of the worker. */
-export async function readAs(sql: Sql, viewer: Viewer, today: string): Promise<void> {
+export async function readAs(sql: Sql, viewer: Viewer, today: string, keeping = false): Promise<void> {
   await sql.query('set local role tandem_reader');
-  await sql.query(`select from ${viewerSql('$1::text[]', '$2::date')}`, [holdersOf(viewer), today]);
+  await sql.query(`select from ${viewerSql('$1::text[]', '$2::date')}`, [holdersOf(viewer, keeping), today]);
 }

@@ -3,11 +3,14 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { commands, fields, type Kind, kinds, type Part, parts } from './table.ts';
+import { isOfProvider } from './viewer.ts';
 
 const called: Record<Kind, string> = {
   CARE_COORDINATOR: 'NHS team',
   SOCIAL_WORKER: 'council team',
-  PROVIDER: 'provider',
+  PROVIDER: 'provider: administrator',
+  PROVIDER_WORKER: 'provider: worker',
+  PROVIDER_FINANCE: 'provider: finance',
   FINANCE: 'finance',
   PERSON: 'the person',
   REPRESENTATIVE: 'representative',
@@ -22,7 +25,8 @@ const authorityWords = { CARE: 'over care', MONEY: 'over money', ANY: 'yes' };
 function cell(part: Part, kind: Kind): string {
   const { authority } = parts[part];
   if (!(parts[part].kinds as readonly Kind[]).includes(kind)) return '';
-  if (kind === 'PROVIDER' && 'byOperator' in parts[part]) return 'as operator';
+  if (isOfProvider(kind) && 'byOperator' in parts[part]) return 'as operator';
+  if ('afterwards' in parts[part]) return 'afterwards';
   return kind === 'REPRESENTATIVE' ? authorityWords[authority] : 'yes';
 }
 
@@ -74,7 +78,8 @@ ${byKind(
 
 For a representative, the authority that a part asks for: over care (attorney for health and welfare, deputy,
 representative), over money (attorney for property and finance, deputy, nominee, representative), or any of them. As
-operator: a provider that operates an account of the person's today.
+operator: a provider that operates an account of the person's today. Afterwards: a provider that operated one, through
+\`keptRecords\` alone.
 
 ${partNames
   .map((part) => {

@@ -8,7 +8,7 @@
  */
 import { holdsOn } from '../platform/day.ts';
 import { type CommandName, commands, fields, type Kind, type Part, parts, type SharedPart } from './table.ts';
-import type { ViewerRole } from './viewer.ts';
+import { isOfProvider, type ViewerRole } from './viewer.ts';
 
 /** What a rule may put into a statement: values of the viewer and of the moment, as parameters. */
 export interface PolicyParameters {
@@ -23,6 +23,8 @@ const relations: Record<Kind, Relation> = {
   CARE_COORDINATOR: 'ORGANISATION',
   SOCIAL_WORKER: 'ORGANISATION',
   PROVIDER: 'ORGANISATION',
+  PROVIDER_WORKER: 'ORGANISATION',
+  PROVIDER_FINANCE: 'ORGANISATION',
   FINANCE: 'ORGANISATION',
   PERSON: 'SELF',
   REPRESENTATIVE: 'REPRESENTATIVE',
@@ -64,14 +66,28 @@ const representing = (over: 'CARE' | 'MONEY' | 'ANY', p: PolicyParameters): stri
 
 const mayEver = (kind: Kind, part: Part): boolean => (parts[part].kinds as readonly Kind[]).includes(kind);
 
-/** Of providers, those alone read it that operate an account of the person's. */
+/** Of providers, those alone read it that operate an account of the person's, or did. */
 const isForOperators = (kind: Kind, part: Part): boolean =>
-  kind === 'PROVIDER' && 'byOperator' in parts[part];
+  isOfProvider(kind) && ('byOperator' in parts[part] || isKept(part));
+
+/** It is of accounts that are no longer the viewer's organisation's. */
+export const isKept = (part: Part): boolean => 'afterwards' in parts[part];
 
 /** SQL: the viewer's organisation operates an account of the person's today. */
 const operates = (personId: string, p: PolicyParameters): string =>
   `exists (select from portion n where n.person_id = ${personId}
         and n.account_operator_id = ${ownOrganisation(p)} and ${holdsOn('n', p.today())})`;
+
+/**
+ * SQL: the viewer's organisation operated the account of which the row `kept` of kept_record is, and must keep what is of
+ * that time. Where its role was suspended it reads nothing any more.
+ */
+export const keeps = (kind: Kind, kept: string, p: PolicyParameters): string =>
+  !mayEver(kind, 'KEPT')
+    ? 'false'
+    : `(${kept}.organisation_id = ${ownOrganisation(p)} and ${kept}.valid_to <= ${p.today()} and ${kept}.keep_until > ${p.today()}
+    and not exists (select from role_on_record s where s.person_id = ${kept}.person_id
+      and s.organisation_id = ${kept}.organisation_id and s.suspended_at is not null))`;
 
 /** SQL: the viewer may see this part of the person whose id is `personId`. */
 export function maySeePerson(
@@ -83,6 +99,8 @@ export function maySeePerson(
   if (!mayEver(kind, part)) return 'false';
   switch (relations[kind]) {
     case 'ORGANISATION': {
+      if (isKept(part))
+        return `exists (select from kept_record k where k.person_id = ${personId} and ${keeps(kind, 'k', p)})`;
       const related = `exists (select from role_on_record s where s.person_id = ${personId}
         and s.organisation_id = ${ownOrganisation(p)} and ${isLive('s', p)})`;
       return isForOperators(kind, part) ? `(${related} and ${operates(personId, p)})` : related;
@@ -185,7 +203,7 @@ export function withheldFrom(kind: Kind, personId: string, p: PolicyParameters):
 
 /** The parts that a person's record has. */
 const personParts = (Object.keys(parts) as Part[]).filter(
-  (part) => !['OPEN', 'RUNS', 'PAYMENT_RUN', 'BULK', 'OVERSIGHT'].includes(part),
+  (part) => !['OPEN', 'RUNS', 'PAYMENT_RUN', 'BULK', 'WORK', 'KEPT', 'OVERSIGHT'].includes(part),
 );
 
 const partOfField = new Map<string, Part>();

@@ -27,18 +27,26 @@ interface Readers {
   choice: SharedPart | null;
   /** Of providers, those alone that operate an account of the person's. */
   byOperator?: true;
+  /** Of providers, those alone that operated one, and must keep what that left. */
+  afterwards?: true;
 }
 
 const careTeam = ['CARE_COORDINATOR', 'SOCIAL_WORKER'] as const;
 const commissioners = [...careTeam, 'FINANCE'] as const;
 const family = ['PERSON', 'REPRESENTATIVE'] as const;
 /** Who spends a person's money, or accounts for it. */
-const payers = [...commissioners, 'PROVIDER', ...family] as const;
+const payers = [...commissioners, 'PROVIDER', 'PROVIDER_FINANCE', ...family] as const;
+/** Who says what is to be bought, and for whom: of a provider, its administrators. */
+const deciders = [...commissioners, 'PROVIDER', ...family] as const;
 /** Who employs personal assistants, or does for them what employers do. */
 const employers = ['PROVIDER', ...family] as const;
+/** Who sees to it that somebody comes. */
+const planners = [...employers, 'PROVIDER_WORKER'] as const;
 /** Who runs the hub, or feeds it. */
 const operators = [...commissioners, 'AUDITOR', 'PRIVACY_OFFICER', 'ADMIN'] as const;
-const everybody = [...payers, 'AUDITOR', 'PRIVACY_OFFICER', 'ADMIN', 'EMERGENCY'] as const;
+/** Who sends rows of many people at once. */
+const senders = ['PROVIDER', 'PROVIDER_FINANCE', 'FINANCE'] as const;
+const everybody = [...payers, 'PROVIDER_WORKER', 'AUDITOR', 'PRIVACY_OFFICER', 'ADMIN', 'EMERGENCY'] as const;
 
 export const parts = {
   OPEN: {
@@ -55,38 +63,38 @@ export const parts = {
   },
   IDENTITY: {
     says: 'Who somebody is: names, numbers, dates of birth and death, which systems know them.',
-    kinds: [...payers, 'EMERGENCY'],
+    kinds: [...payers, 'PROVIDER_WORKER', 'EMERGENCY'],
     authority: 'ANY',
     choice: null,
   },
   ADDRESS: {
     says: 'Where somebody lives.',
-    kinds: [...careTeam, 'PROVIDER', ...family, 'EMERGENCY'],
+    kinds: [...careTeam, ...planners, 'EMERGENCY'],
     authority: 'ANY',
     choice: null,
   },
   PEOPLE: {
     says: 'Who stands by them: representatives, carers, the organisations with a role.',
-    kinds: [...careTeam, 'PROVIDER', ...family, 'EMERGENCY'],
+    kinds: [...careTeam, ...planners, 'EMERGENCY'],
     authority: 'ANY',
     choice: null,
   },
   SUPPORT: {
     says: 'The support that was arranged: the lines of the plan and their cost, packages of care, which reviews are due.',
-    kinds: [...payers, 'EMERGENCY'],
+    kinds: [...payers, 'PROVIDER_WORKER', 'EMERGENCY'],
     authority: 'ANY',
     choice: 'CARE',
   },
   TEAM: {
-    says: 'Who works for them: personal assistants, which of their papers were seen, what clinicians let them do, who comes when.',
-    kinds: [...careTeam, 'PROVIDER', ...family],
+    says: 'Who works for them: personal assistants, which of their papers were seen, what clinicians let them do, who comes when and who came.',
+    kinds: [...careTeam, ...planners, 'PROVIDER_FINANCE'],
     authority: 'ANY',
     choice: 'CARE',
     byOperator: true,
   },
   WAGES: {
-    says: 'On what terms their personal assistants work, their hours and pay, and why one is away.',
-    kinds: [...careTeam, 'PROVIDER', ...family],
+    says: 'On what terms their personal assistants work, their pay, and why one is away.',
+    kinds: [...careTeam, ...employers, 'PROVIDER_FINANCE'],
     authority: 'MONEY',
     choice: 'MONEY',
     byOperator: true,
@@ -129,9 +137,22 @@ export const parts = {
   },
   BULK: {
     says: 'The files of rows for many people that an organisation sent, for that organisation alone.',
-    kinds: ['PROVIDER', 'FINANCE'],
+    kinds: senders,
     authority: 'MONEY',
     choice: null,
+  },
+  WORK: {
+    says: 'What an organisation has to do for the people whose accounts it operates, each item for who reads what it is about.',
+    kinds: [...payers, 'PROVIDER_WORKER'],
+    authority: 'MONEY',
+    choice: 'MONEY',
+  },
+  KEPT: {
+    says: 'What was bought from an account, what proves it and who was paid, for the organisation that operated it and no longer does: of its own time, for as long as it must keep that.',
+    kinds: ['PROVIDER', 'PROVIDER_FINANCE'],
+    authority: 'MONEY',
+    choice: null,
+    afterwards: true,
   },
   CONFIDENTIALITY: {
     says: 'What the person chose to share, and who opened the record in an emergency.',
@@ -162,7 +183,9 @@ export type Part = keyof typeof parts;
 export const fields: Record<string, Partial<Record<Part, string>>> = {
   Query: {
     OPEN: 'me node organisation',
-    MONEY: 'paymentInstructions returnsToLookAt spendsToLookAt unmatchedBankLines workList managedPackages',
+    MONEY: 'paymentInstructions returnsToLookAt spendsToLookAt unmatchedBankLines',
+    WORK: 'workList managedPackages',
+    KEPT: 'keptRecords',
     PAYMENT_RUN: 'paymentRuns',
     BULK: 'bulkFiles',
     IDENTITY: 'person caseload emergencyRecord',
@@ -347,8 +370,8 @@ export const fields: Record<string, Partial<Record<Part, string>>> = {
       'id budget source organisation ground law reasons amount noticeOn payBy payer status reconsiderUnder mayAskForReconsideration appealRoute reconsiderationWords reconsiderationReasons repayments version repaid outstanding',
   },
   Worker: {
-    TEAM: 'id name employer documents competencies absences version',
-    WAGES: 'birthDate payrollRef contracts timesheets',
+    TEAM: 'id name employer documents competencies absences timesheets version',
+    WAGES: 'birthDate payrollRef contracts',
     MONEY: 'portion',
   },
   Contract: {
@@ -361,8 +384,8 @@ export const fields: Record<string, Partial<Record<Part, string>>> = {
   RotaWeek: { TEAM: 'id weekBegins shifts version' },
   Shift: { TEAM: 'day starts ends minutes task worker doneBy fromContingency delegatedTasks warnings' },
   Absence: { TEAM: 'id worker from to cover fromContingency cancelledAt', WAGES: 'kind' },
-  Timesheet: { TEAM: 'worker', WAGES: 'id weekBegins days worked planned version' },
-  TimesheetDay: { WAGES: 'day worked planned difference' },
+  Timesheet: { TEAM: 'id worker weekBegins days worked planned version' },
+  TimesheetDay: { TEAM: 'day worked planned difference' },
   PayPeriod: { WAGES: 'from to frequency workers gross employerCosts employmentAllowance' },
   WorkerPay: {
     WAGES:
@@ -374,11 +397,24 @@ export const fields: Record<string, Partial<Record<Part, string>>> = {
     RUNS: 'id source status startedAt finishedAt feed expected received created changed unchanged waiting errorCode error',
   },
   WorkItem: {
-    MONEY: 'kind dueOn overdue person financialReturn query statement spend',
+    WORK: 'kind dueOn overdue person',
+    MONEY: 'financialReturn query statement spend',
     SUPPORT: 'plan change',
     TEAM: 'competency document',
   },
-  ManagedPackage: { MONEY: 'person portions openWork nextDueOn', SUPPORT: 'lines' },
+  ManagedPackage: { WORK: 'person openWork nextDueOn', MONEY: 'portions', SUPPORT: 'lines' },
+  KeptRecord: {
+    KEPT: 'id personId identifiers budgetKind management from to keepUntil spends transfers statements workers',
+  },
+  KeptSpend: {
+    KEPT: 'id category amount refunded paidBy spentOn payee what state externalRef recordedAt evidence',
+  },
+  KeptEvidence: { KEPT: 'id kind fileName mediaType sha256 dated downloadUrl' },
+  KeptStatement: { KEPT: 'id fileName opening closing evidence lines' },
+  KeptBankLine: { KEPT: 'bookedOn amount party reference state note' },
+  KeptWorker: { KEPT: 'id name payrollRef contracts weeks' },
+  KeptContract: { KEPT: 'number from to minutesPerWeek hourlyRate payFrequency' },
+  KeptWeek: { KEPT: 'weekBegins worked' },
   WaitingRow: { RUNS: 'source place code field found advice receivedAt' },
 };
 
@@ -436,10 +472,10 @@ export const commands = {
   setContract: employers,
   endContract: employers,
   recordWorkerDocument: employers,
-  planWeek: employers,
-  recordAbsence: employers,
-  cancelAbsence: employers,
-  recordHours: employers,
+  planWeek: planners,
+  recordAbsence: planners,
+  cancelAbsence: planners,
+  recordHours: [...planners, 'PROVIDER_FINANCE'],
   // What a personal assistant may do of what is a nurse's to do, clinicians say.
   delegateTask: careTeam,
   signOffCompetency: careTeam,
@@ -457,16 +493,16 @@ export const commands = {
   releaseCommitment: payers,
   importStatement: payers,
   // A file of many people's rows; which of them the sender pays for is asked of each.
-  requestBulkUpload: ['PROVIDER', 'FINANCE'],
-  importBulkFile: ['PROVIDER', 'FINANCE'],
-  applyBulkFile: ['PROVIDER', 'FINANCE'],
+  requestBulkUpload: senders,
+  importBulkFile: senders,
+  applyBulkFile: senders,
   matchBankLine: payers,
   setAsideBankLine: payers,
   releaseBankLine: payers,
   // Who manages a package says what is to change; the funders agree, and the family may refuse whatever was agreed.
-  draftPackageChange: payers,
-  submitPackageChange: payers,
-  withdrawPackageChange: payers,
+  draftPackageChange: deciders,
+  submitPackageChange: deciders,
+  withdrawPackageChange: deciders,
   agreePackageChange: commissioners,
   refusePackageChange: [...commissioners, ...family],
   // For whose money it is, which is not always who spends it.
@@ -493,14 +529,14 @@ export const commands = {
 
   noticeReclaim: commissioners,
   // Of a provider: as the person instructs it.
-  requestReclaimReconsideration: ['PROVIDER', ...family],
+  requestReclaimReconsideration: employers,
   decideReclaimReconsideration: commissioners,
   recordRepayment: commissioners,
 
   openReturn: commissioners,
-  sendReturn: ['PROVIDER', ...family],
+  sendReturn: ['PROVIDER', 'PROVIDER_FINANCE', ...family],
   queryReturnLine: commissioners,
-  answerReturnQuery: ['PROVIDER', ...family],
+  answerReturnQuery: ['PROVIDER', 'PROVIDER_FINANCE', ...family],
   acceptReturn: commissioners,
 } satisfies Record<string, readonly ViewerRole[]>;
 

@@ -5,6 +5,8 @@ export const viewerRoles = [
   'CARE_COORDINATOR',
   'SOCIAL_WORKER',
   'PROVIDER',
+  'PROVIDER_WORKER',
+  'PROVIDER_FINANCE',
   'PERSON',
   'REPRESENTATIVE',
   'FINANCE',
@@ -22,6 +24,8 @@ const purposes = {
   CARE_COORDINATOR: ['DIRECT_CARE', 'COMMISSIONING'],
   SOCIAL_WORKER: ['DIRECT_CARE', 'COMMISSIONING'],
   PROVIDER: ['DIRECT_CARE'],
+  PROVIDER_WORKER: ['DIRECT_CARE'],
+  PROVIDER_FINANCE: ['DIRECT_CARE'],
   FINANCE: ['COMMISSIONING'],
   PERSON: ['OWN_CARE'],
   REPRESENTATIVE: ['OWN_CARE'],
@@ -48,7 +52,20 @@ export interface Viewer {
   assurance: (typeof assurances)[number] | null;
 }
 
-const organisationRoles = new Set<ViewerRole>(['CARE_COORDINATOR', 'SOCIAL_WORKER', 'PROVIDER', 'FINANCE']);
+const providerRoles: readonly ViewerRole[] = ['PROVIDER', 'PROVIDER_WORKER', 'PROVIDER_FINANCE'];
+const organisationRoles: readonly ViewerRole[] = [
+  'CARE_COORDINATOR',
+  'SOCIAL_WORKER',
+  ...providerRoles,
+  'FINANCE',
+];
+
+/** They work for a provider: in its administration, with the families, or in its finance. */
+export const isOfProvider = (role: string): boolean => (providerRoles as readonly string[]).includes(role);
+
+/** They act for an organisation, and see whom it has to do with. */
+export const isOfOrganisation = (role: ViewerRole): boolean => organisationRoles.includes(role);
+
 const purposesOf = (role: ViewerRole): readonly string[] => purposes[role];
 
 export const odsCode = z.string().regex(/^[A-Z0-9]{3,10}$/);
@@ -70,7 +87,7 @@ const shape = z
     signedInAt: z.number().int().positive().nullish(),
     assurance: z.enum(assurances).nullish(),
   })
-  .refine((v) => !organisationRoles.has(v.role) || v.organisation != null)
+  .refine((v) => !isOfOrganisation(v.role) || v.organisation != null)
   .refine((v) => !['PERSON', 'REPRESENTATIVE'].includes(v.role) || v.nhsNumber != null)
   .refine((v) => v.purpose == null || purposesOf(v.role).includes(v.purpose));
 

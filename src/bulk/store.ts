@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import { ownOrganisation } from '../access/policy.ts';
 import { employment, maySeeRow, parametersOf } from '../access/scope.ts';
-import type { Viewer, ViewerRole } from '../access/viewer.ts';
+import { isOfProvider, type Viewer, type ViewerRole } from '../access/viewer.ts';
 import type { BulkFormat, BulkKind, BulkStatus } from '../generated/prisma/enums.ts';
 import { lowestId } from '../platform/id.ts';
 import type { Purchase } from '../spending/rules.ts';
@@ -136,7 +136,7 @@ export async function placesOf(
        and (o.valid_to is null or o.valid_to > ${p.today()})
     union all
     select r.portion where r.portion is not null`;
-  const portions = viewer.role === 'PROVIDER' ? operated() : 'select r.portion';
+  const portions = isOfProvider(viewer.role) ? operated() : 'select r.portion';
   const place = { personId: 'b.person_id', budgetId: 'b.id', portionId: 'q.id' };
   const text = `
 select r.name, b.id::text as "budgetId", q.id::text as "portionId", b.valid_from::text as "from", b.valid_to::text as "to"

@@ -6,6 +6,8 @@ export type PersonaName =
   | 'care-coordinator'
   | 'social-worker'
   | 'provider'
+  | 'provider-worker'
+  | 'provider-finance'
   | 'person'
   | 'representative'
   | 'finance'
@@ -19,6 +21,7 @@ export function personas(place: Place): Record<PersonaName, Persona> {
     ({ nhsNumber }) => nhsNumber !== null,
   )!;
   const icb = wenshire.icb.code;
+  const charity = wenshire.charity.code;
   return {
     'care-coordinator': {
       sub: 'nadia',
@@ -32,7 +35,19 @@ export function personas(place: Place): Record<PersonaName, Persona> {
       tandem_role: 'SOCIAL_WORKER',
       organisation: wenshire.council.code,
     },
-    provider: { sub: 'bev', name: 'Bev Marsh', tandem_role: 'PROVIDER', organisation: wenshire.charity.code },
+    provider: { sub: 'bev', name: 'Bev Marsh', tandem_role: 'PROVIDER', organisation: charity },
+    'provider-worker': {
+      sub: 'joy',
+      name: 'Joy Mensah',
+      tandem_role: 'PROVIDER_WORKER',
+      organisation: charity,
+    },
+    'provider-finance': {
+      sub: 'greg',
+      name: 'Greg Lowe',
+      tandem_role: 'PROVIDER_FINANCE',
+      organisation: charity,
+    },
     person: {
       sub: 'daniel',
       name: `${daniel.givenName} ${daniel.familyName}`,

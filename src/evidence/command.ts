@@ -1,4 +1,5 @@
 /** Asking for a place to send a document to, and saying what a document shows. */
+import { isOfProvider } from '../access/viewer.ts';
 import type { EvidenceKind, SpendState } from '../generated/prisma/enums.ts';
 import { personPrefix } from '../person/view.ts';
 import { idOf, uuidOf } from '../platform/id.ts';
@@ -56,7 +57,7 @@ async function mustHandle(context: CommandContext, { personId, budgetId, portion
     if (await mayDecideAboutMoney(context, personId)) return;
     throw new UserFault('NOT_YOURS', 'Only who decides about their money may do this for somebody.');
   }
-  if (viewer.role !== 'PROVIDER') return;
+  if (!isOfProvider(viewer.role)) return;
   const organisation = await actingOrganisation(context);
   const day = new Date(today);
   const isOperated =

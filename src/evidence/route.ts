@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { Express } from 'express';
 import { readAs } from '../access/holder.ts';
+import { readsPart } from '../access/policy.ts';
 import { visibleRows } from '../access/scope.ts';
 import type { SignIn } from '../access/sign-in.ts';
 import type { Viewer } from '../access/viewer.ts';
@@ -13,6 +14,7 @@ import { londonDay } from '../platform/day.ts';
 import { Fault } from '../platform/fault.ts';
 import { uuidOf } from '../platform/id.ts';
 import { evidencePrefix } from '../spending/prefix.ts';
+import { keptDocument } from './kept.ts';
 import { takeUpload, type UploadTools } from './upload.ts';
 
 export interface EvidenceRoutes extends UploadTools {
@@ -91,19 +93,25 @@ function attachment(fileName: string): string {
   return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
 }
 
-/** The document, if it is the viewer's to see today. */
+/** The document, if it is the viewer's to see today, or to keep of an account that was theirs to operate. */
 async function find({ pool, now }: UploadTools, viewer: Viewer, id: string | null) {
   if (id === null) return null;
   const row = await transaction(pool, async (sql) => {
     const today = londonDay(now());
-    await readAs(sql, viewer, today);
+    const mayKeep = readsPart(viewer.role, 'KEPT') !== false;
+    await readAs(sql, viewer, today, mayKeep);
     const { rows } = await sql.query(
       'select person_id, hash, size_bytes, media_type, file_name from evidence where id = $1',
       [id],
     );
     if (rows.length === 0) return undefined;
-    const { text, values } = visibleRows(viewer, today, 'evidence', [id]);
-    return (await sql.query(text, values)).rows.length === 0 ? undefined : rows[0];
+    for (const { text, values } of [
+      visibleRows(viewer, today, 'evidence', [id]),
+      ...(mayKeep ? [keptDocument(viewer, today, id)] : []),
+    ]) {
+      if ((await sql.query(text, values)).rows.length > 0) return rows[0];
+    }
+    return undefined;
   });
   if (row === undefined) return null;
   return {

@@ -20,7 +20,7 @@ import {
   Kind,
 } from 'graphql';
 import { holdersOf, viewerSql } from '../access/holder.ts';
-import { maySeePerson, type OfSide, partOf, readsPart, sharesWith } from '../access/policy.ts';
+import { isKept, maySeePerson, type OfSide, partOf, readsPart, sharesWith } from '../access/policy.ts';
 import { sides } from '../access/side.ts';
 import type { Part, Kind as ViewerKind } from '../access/table.ts';
 import type { ViewerRole } from '../access/viewer.ts';
@@ -501,8 +501,9 @@ export function compile(
     froms.push(`left join lateral (select ${json} as j, ${people} as people from ${from}) r${index} on true`);
     columns.push(`r${index}.j`, `r${index}.people::text`);
   }
+  const keeping = roots.some(({ def }) => isKept(partOf('Query', def.name)));
   const viewer = viewerSql(
-    bind('text[]', (run) => holdersOf(run.viewer)),
+    bind('text[]', (run) => holdersOf(run.viewer, keeping)),
     today(),
   );
   const { text, used } = renumbered(`select ${columns.join(', ')} from ${viewer} ${froms.join(' ')}`);

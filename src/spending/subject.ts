@@ -6,7 +6,7 @@ import {
   type PolicyParameters,
 } from '../access/policy.ts';
 import { parametersOf } from '../access/scope.ts';
-import type { ViewerRole } from '../access/viewer.ts';
+import { isOfProvider, type ViewerRole } from '../access/viewer.ts';
 import { type CommandContext, UserFault } from '../write/command.ts';
 import type { Statements } from '../write/statements.ts';
 import { isVisibleRow, notFound } from '../write/subject.ts';
@@ -45,6 +45,8 @@ export function paysFrom(role: ViewerRole, place: PlaceSql, p: PolicyParameters)
       return `exists (select from (${authoritiesOver(personId, p)}) held(role)
         where role in (${decidesAboutMoney.map((authority) => `'${authority}'`).join()}))`;
     case 'PROVIDER':
+    case 'PROVIDER_WORKER':
+    case 'PROVIDER_FINANCE':
       return `exists (select from portion o where o.id = ${portionId} and o.person_id = ${personId}
         and o.account_operator_id = ${ownOrganisation(p)})`;
     default:
@@ -86,7 +88,7 @@ export function notPayer(role: ViewerRole, field: string): UserFault {
     const message = 'This is for the person, or for somebody with authority over their money.';
     return new UserFault('NOT_YOURS', message, field);
   }
-  if (role !== 'PROVIDER') return notFunder(field);
+  if (!isOfProvider(role)) return notFunder(field);
   const message = 'Name the portion whose account you operate: you act for that one alone.';
   return new UserFault('NOT_YOURS', message, 'portionId');
 }

@@ -1,4 +1,5 @@
 /** Who may speak for a person about their money, and for whose money an organisation speaks. */
+import { isOfProvider } from '../access/viewer.ts';
 import { type CommandContext, UserFault } from '../write/command.ts';
 import { actingOrganisation, mayDecideAboutMoney } from '../write/subject.ts';
 
@@ -26,7 +27,7 @@ export async function mustAnswerFor(
     const message = 'This is for the person, or for somebody with authority over their money.';
     throw new UserFault('NOT_YOURS', message, field);
   }
-  if (viewer.role !== 'PROVIDER') return;
+  if (!isOfProvider(viewer.role)) return;
   const organisation = await actingOrganisation(context);
   const operated = await tx.$queryRawUnsafe<unknown[]>(
     `select 1 from portion p

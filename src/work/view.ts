@@ -1,5 +1,6 @@
 /** How an organisation that operates people's accounts reads what it manages, and what it has to do. */
-import { ownOrganisation, peopleInScope } from '../access/policy.ts';
+import { ownOrganisation, partOf, peopleInScope, readsPart } from '../access/policy.ts';
+import type { WorkKind } from '../generated/prisma/enums.ts';
 import { personPrefix } from '../person/view.ts';
 import { holdsOn } from '../platform/day.ts';
 import { uuidOf } from '../platform/id.ts';
@@ -17,6 +18,26 @@ import {
   value,
 } from '../read/view.ts';
 
+/** What an item is about, by its kind: the field of `WorkItem`, its type, and the table of that. */
+const subjects = {
+  RETURN_DUE: ['financialReturn', 'FinancialReturn', 'financial_return'],
+  RETURN_QUERY: ['query', 'ReturnQuery', 'return_query'],
+  BANK_STATEMENT: ['statement', 'BankStatement', 'bank_statement'],
+  EVIDENCE: ['spend', 'Spend', 'spend'],
+  PLAN_REVIEW: ['plan', 'Plan', 'plan'],
+  PACKAGE_CHANGE: ['change', 'PackageChange', 'package_change'],
+  COMPETENCY: ['competency', 'Competency', 'competency'],
+  WORKER_DOCUMENT: ['document', 'WorkerDocument', 'worker_document'],
+} as const satisfies Record<WorkKind, readonly [string, string, string]>;
+
+/** SQL: the item is of a kind that somebody like the viewer reads anything of. */
+const isReadable = (item: string, { kind }: At): string => {
+  const readable = Object.entries(subjects).filter(
+    ([, [field]]) => readsPart(kind, partOf('WorkItem', field)) !== false,
+  );
+  return `${item}.kind in (${readable.map(([name]) => `'${name}'`).join()})`;
+};
+
 /** The table is kept in the order in which it is read, so a page costs the same whatever the number of families. */
 const workList: Field = {
   is: 'connection',
@@ -33,7 +54,7 @@ const workList: Field = {
       select w.* from work_item w
        where w.organisation_id = ${ownOrganisation(at)} and (w.due_on, w.id) > (${at.after.join(', ')})
          and (${kinds} is null or w.kind::text = any(${kinds})) and (${dueBy} is null or w.due_on <= ${dueBy})
-         and (not ${isOne} or w.person_id = ${personId})
+         and (not ${isOne} or w.person_id = ${personId}) and ${isReadable('w', at)}
          and ${at.maySee('w.person_id')} and ${at.shares('w.person_id', 'EITHER')}
        order by w.due_on, w.id limit ${at.limit}`;
   },
@@ -59,7 +80,7 @@ const managedPackages: Field = {
          and exists (${operated('s.person_id', own, at.today())})
          and (${dueBy} is null or exists (
                select from work_item w
-                where w.person_id = s.person_id and w.organisation_id = ${own} and w.due_on <= ${dueBy}))
+                where w.person_id = s.person_id and w.organisation_id = ${own} and w.due_on <= ${dueBy} and ${isReadable('w', at)}))
          and ${at.shares('s.person_id', 'EITHER')}
        order by s.sort_name, s.person_id limit ${at.limit}`;
   },
@@ -68,17 +89,22 @@ const managedPackages: Field = {
 const person: Field = one('Person', ({ parent }) => `select * from person where id = ${parent}.person_id`);
 
 /** What an item is about, where it is of this kind. */
-const subject = (type: string, table: string, kind: string): Field =>
-  one(
-    type,
-    ({ parent }) =>
-      `select t.* from ${table} t
-        where t.id = ${parent}.id and t.person_id = ${parent}.person_id and ${parent}.kind = '${kind}'`,
-  );
+const subjectFields = Object.fromEntries(
+  Object.entries(subjects).map(([kind, [field, type, table]]): [string, Field] => [
+    field,
+    one(
+      type,
+      ({ parent }) =>
+        `select t.* from ${table} t
+          where t.id = ${parent}.id and t.person_id = ${parent}.person_id and ${parent}.kind = '${kind}'`,
+    ),
+  ]),
+);
 
 /** SQL: something of all that is to be done for a managed package. */
-const ofWork = (sql: string, { parent }: At) =>
-  `(select ${sql} from work_item w where w.person_id = ${parent}.person_id and w.organisation_id = ${parent}.organisation_id)`;
+const ofWork = (sql: string, at: At) =>
+  `(select ${sql} from work_item w
+     where w.person_id = ${at.parent}.person_id and w.organisation_id = ${at.parent}.organisation_id and ${isReadable('w', at)})`;
 
 export const workViews: Views = {
   Query: plainView({ workList, managedPackages }),
@@ -87,14 +113,7 @@ export const workViews: Views = {
     dueOn: value(({ parent }) => `nullif(${parent}.due_on, 'infinity')`),
     overdue: value((at) => `${at.parent}.due_on < ${at.today()}`),
     person,
-    financialReturn: subject('FinancialReturn', 'financial_return', 'RETURN_DUE'),
-    query: subject('ReturnQuery', 'return_query', 'RETURN_QUERY'),
-    statement: subject('BankStatement', 'bank_statement', 'BANK_STATEMENT'),
-    spend: subject('Spend', 'spend', 'EVIDENCE'),
-    plan: subject('Plan', 'plan', 'PLAN_REVIEW'),
-    change: subject('PackageChange', 'package_change', 'PACKAGE_CHANGE'),
-    competency: subject('Competency', 'competency', 'COMPETENCY'),
-    document: subject('WorkerDocument', 'worker_document', 'WORKER_DOCUMENT'),
+    ...subjectFields,
   }),
   ManagedPackage: personView({
     person,

@@ -161,7 +161,7 @@ export async function openDecisions(
     const { kinds, authority } = parts[part];
     if (!(kinds as readonly Kind[]).includes(asker.kind)) return false;
     // Who works for somebody is the business of the provider that runs the money, not of every provider.
-    if (asker.kind === 'PROVIDER' && ['TEAM', 'WAGES'].includes(part)) {
+    if (asker.kind.startsWith('PROVIDER') && ['TEAM', 'WAGES'].includes(part)) {
       const own = organisationOf(asker)?.id;
       return portions.some((o) => o.person_id === personId && o.account_operator_id === own && holds(o));
     }

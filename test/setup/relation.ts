@@ -92,6 +92,8 @@ export const askersOf = (ownNumber: string): Asker[] => [
   worker('coordinator', 'CARE_COORDINATOR', icb.code),
   worker('social worker', 'SOCIAL_WORKER', council.code),
   worker('provider', 'PROVIDER', charity.code),
+  worker('worker of the provider', 'PROVIDER_WORKER', charity.code),
+  worker('finance of the provider', 'PROVIDER_FINANCE', charity.code),
   worker('finance of the NHS', 'FINANCE', icb.code),
   worker('finance of the council', 'FINANCE', council.code),
   worker('coordinator of neither side', 'CARE_COORDINATOR', gone.trust),
