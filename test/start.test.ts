@@ -130,6 +130,8 @@ test('starts with nothing, says what to try, and all of it works; a second start
     'care-coordinator',
     'social-worker',
     'provider',
+    'provider-worker',
+    'provider-finance',
     'person',
     'representative',
     'finance',

@@ -43,6 +43,47 @@ export async function tellAll(kit: TestHub): Promise<void> {
   });
   await addWhatComesLater(kit);
   await addTeam(kit);
+  await addKept(kit);
+}
+
+/** Something of each kind that the charity keeps of an account which it no longer operates. */
+async function addKept({ database: { pool } }: TestHub) {
+  const { rows } = await pool.query(
+    `select k.id, k.person_id, k.budget_id, (k.valid_to - 1)::text as day
+       from kept_record k join organisation o on o.id = k.organisation_id
+      where o.ods_code = $1 and k.valid_to <= $2 order by k.valid_to, k.id limit 1`,
+    [wenshire.charity.code, today],
+  );
+  const [{ id, person_id, budget_id, day }] = rows;
+  const place = [person_id, budget_id, id, day];
+  await pool.query(
+    `with document as (
+       insert into evidence (person_id, kind, hash, media_type, size_bytes, file_name, uploaded_by)
+       values ($1, 'RECEIPT', 'kept', 'application/pdf', 1, 'kept.pdf', 'x') returning id, person_id),
+     bought as (
+       insert into spend (person_id, budget_id, portion_id, pence, spent_on, payee, what, state, client_id, recorded_by)
+       values ($1, $2, $3, 100, $4, 'x', 'x', 'INSIDE_PLAN', 'x', 'x') returning id, person_id),
+     proved as (
+       insert into spend_evidence (spend_id, evidence_id, person_id) select b.id, d.id, d.person_id from bought b, document d),
+     statement as (
+       insert into bank_statement (person_id, budget_id, portion_id, format, hash, file_name, imported_by)
+       values ($1, $2, $3, 'CSV', 'kept', 'kept.csv', 'x') returning id, person_id)
+     insert into bank_line (statement_id, person_id, line_ref, position, booked_on, pence, party, reference, state)
+     select id, person_id, 'x', 1, $4, 100, 'x', 'x', 'UNMATCHED' from statement`,
+    place,
+  );
+  await pool.query(
+    `with worker as (
+       insert into worker (person_id, name, payroll_ref, portion_id) values ($1, 'Di Earle', 'PA9', $2) returning id, person_id),
+     terms as (
+       insert into contract (worker_id, person_id, number, valid_from, minutes_per_week, hourly_pence, pay_frequency, irregular, pension, agreed_by)
+       select id, person_id, 1, $3, 840, 1300, 'WEEKLY', false, false, 'x' from worker),
+     sheet as (
+       insert into timesheet (worker_id, person_id, week_begins, version, recorded_by)
+       select id, person_id, date_trunc('week', $3::date)::date, 1, 'x' from worker returning id, person_id)
+     insert into worked_day (timesheet_id, person_id, day, minutes) select id, person_id, $3, 60 from sheet`,
+    [person_id, id, day],
+  );
 }
 
 /** Two who work for Iris, one of them away in a week in which the other comes instead. */
