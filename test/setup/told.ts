@@ -51,7 +51,7 @@ async function addKept({ database: { pool } }: TestHub) {
   const { rows } = await pool.query(
     `select k.id, k.person_id, k.budget_id, (k.valid_to - 1)::text as day
        from kept_record k join organisation o on o.id = k.organisation_id
-      where o.ods_code = $1 and k.valid_to <= $2 order by k.valid_to, k.id limit 1`,
+      where o.ods_code = $1 and k.valid_to <= $2 order by k.valid_to desc, k.id desc limit 1`,
     [wenshire.charity.code, today],
   );
   const [{ id, person_id, budget_id, day }] = rows;
