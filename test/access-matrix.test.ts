@@ -1,6 +1,6 @@
 /**
- * Who sees and does what, walked over the whole schema: every root field, every stream, every type found by an id with the way to it
- * through its person, every command, by every kind of viewer in every relation. What is found stands in
+ * Who sees and does what, walked over the whole schema: every root field, every stream, every type found by an id with the
+ * way to it through its person, every command, by every kind of viewer in every relation. What is found stands in
  * `access-matrix.csv`; a change of it is a change of who sees what, and is looked at as such.
  */
 import {
