@@ -1,6 +1,6 @@
 /**
- * Who sees and does what, walked over the whole schema: every root field, every type found by an id with the way to it
- * through its person, every command, by every kind of viewer in every relation. What is found stands in
+ * Who sees and does what, walked over the whole schema: every root field, every stream, every type found by an id with the
+ * way to it through its person, every command, by every kind of viewer in every relation. What is found stands in
  * `access-matrix.csv`; a change of it is a change of who sees what, and is looked at as such.
  */
 import {
@@ -23,6 +23,7 @@ import { type Asker, type Decisions, openDecisions } from './setup/decide.ts';
 import { noon, today } from './setup/demo.ts';
 import { startTestHub, type TestHub } from './setup/hub.ts';
 import { askersOf, gone, relate } from './setup/relation.ts';
+import { openStream } from './setup/stream.ts';
 import { tellAll } from './setup/told.ts';
 
 const { schema } = openCatalogue();
@@ -195,6 +196,16 @@ async function root(asker: Asker, name: string): Promise<string> {
   return found === null || found.nodes?.length === 0 ? 'absent' : 'seen';
 }
 
+/** A stream, of everything or of the sample: `seen` where it is opened. */
+async function opens(asker: Asker, name: string): Promise<string> {
+  const given: Record<string, string> = { bulkFile: `(id: "${samples.get('BulkFile')!.id}")` };
+  const query = `subscription { ${name}${given[name] ?? ''} { id } }`;
+  const stream = await openStream(kit, query, { claims: claimsOf(asker, null) });
+  await stream.leave();
+  expect([200, 403, 404], `${asker.says}: ${query}`).toContain(stream.status);
+  return stream.status === 200 ? 'seen' : 'absent';
+}
+
 /** Which type the id is of that says what a command is about. Commands without one are about nobody's record. */
 const subjects: Record<string, string> = {
   personId: 'Person',
@@ -358,12 +369,16 @@ const keepAll = () =>
      on conflict do nothing`,
   );
 
-test('the matrix, over every root field, type and command', async () => {
+test('the matrix, over every root field, stream, type and command', async () => {
   const columns = askers.map(({ says }) => says);
   const table: Record<string, string[]> = {};
   for (const name of Object.keys(schema.getQueryType()!.getFields())) {
     table[`Query.${name}`] = [];
     for (const asker of askers) table[`Query.${name}`]!.push(await root(asker, name));
+  }
+  for (const name of Object.keys(schema.getSubscriptionType()!.getFields())) {
+    table[`Subscription.${name}`] = [];
+    for (const asker of askers) table[`Subscription.${name}`]!.push(await opens(asker, name));
   }
   for (const type of nodeTypes) {
     table[type] = [];
@@ -412,7 +427,7 @@ test('the matrix, over every root field, type and command', async () => {
     [head, ...Object.entries(rows).map(([name, cells]) => [name, ...cells])]
       .map((cells) => cells.join(','))
       .join('\n');
-  for (const name of Object.keys(table)) if (name.startsWith('Query.')) table[name]!.push('-', '-');
+  for (const name of Object.keys(table)) if (name.includes('.')) table[name]!.push('-', '-');
   const kept = ['kept from a coordinator', 'kept from finance'];
   const seen = lines(['what', ...columns, ...kept], table);
   const done = lines(

@@ -11,8 +11,9 @@ import { openLog } from '../src/platform/log.ts';
 import { type BulkKit, csv, type Family, makeFamilies, spending, startBulkKit } from './setup/bulk.ts';
 import { keptLog } from './setup/byproduct.ts';
 import { noon } from './setup/demo.ts';
+import { provider } from './setup/hub.ts';
 import { startRedis } from './setup/redis-server.ts';
-import { until } from './setup/until.ts';
+import { openStream } from './setup/stream.ts';
 
 let own: BulkKit;
 let families: Family[];
@@ -125,7 +126,16 @@ test.each(['PostgreSQL', 'Redis'])(
       now: noon,
     });
     try {
-      await until(async () => (await own.file(file.id)).status === 'DONE');
+      const query = 'subscription ($id: ID!) { bulkFile(id: $id) { file { status rows applied } } }';
+      const stream = await openStream(own.kit, query, { variables: { id: file.id }, claims: provider });
+      const told = [];
+      for (let event = await stream.next(); event !== null; event = await stream.next())
+        told.push(event.data.bulkFile.file);
+      expect(told.at(-1)).toMatchObject({ status: 'DONE', rows: size * perFamily });
+      for (const counted of ['rows', 'applied'] as const) {
+        const counts = told.map((one) => one[counted]);
+        expect(counts).toEqual([...counts].sort((a, b) => a - b));
+      }
       await expectSame(file.id, some);
     } finally {
       await worker.close();

@@ -7,9 +7,13 @@ import { join } from 'node:path';
 import { buildSchema } from 'graphql';
 import { exportPKCS8, exportSPKI, generateKeyPair } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startWorker } from '../jobs/worker.ts';
 import { putClient, readPublicKeys } from '../src/access/client.ts';
 import { founding, makePlace } from '../src/demo/place.ts';
-import { keep } from './setup/byproduct.ts';
+import { openFiles } from '../src/platform/file.ts';
+import { openLog } from '../src/platform/log.ts';
+import { csv, spending } from './setup/bulk.ts';
+import { keep, keptLog } from './setup/byproduct.ts';
 import { makeDemoDatabase } from './setup/database.ts';
 import { noon, today } from './setup/demo.ts';
 import { pdf } from './setup/document.ts';
@@ -25,14 +29,18 @@ let kit: TestHub;
 let folder: string;
 let budget: OwnBudget;
 beforeAll(async () => {
-  kit = await startTestHub({ database: await makeDemoDatabase(), now: noon });
+  folder = await mkdtemp(join(tmpdir(), 'tandem-client-'));
+  kit = await startTestHub({
+    database: await makeDemoDatabase(),
+    now: noon,
+    files: { folder: join(folder, 'files') },
+  });
   budget = await makeBudget(kit);
   await payIn(kit, budget, { pence: 100_000n, portionId: budget.managedUuid });
   await agreePlan(kit, budget, [
     { key: 'swim', what: 'Swimming lessons', yearlyPence: 50_000, portion: 'managed' },
   ]);
 
-  folder = await mkdtemp(join(tmpdir(), 'tandem-client-'));
   const { publicKey, privateKey } = await generateKeyPair('RS512', { extractable: true });
   await writeFile(join(folder, 'harbour.pem'), await exportPKCS8(privateKey));
   await putClient(kit.database.pool, {
@@ -56,6 +64,11 @@ beforeAll(async () => {
     { ...purchase, keys: { spend: key(), attach: key() }, amount: '9.00', nhsNumber: 'nobody of ours' },
   ];
   await writeFile(join(folder, 'week.json'), JSON.stringify(week));
+  const swim = (amount: string) => [
+    ...[budget.id, '2026-11-16', amount, 'Harbour Leisure', 'Swimming lessons', ''],
+  ];
+  await writeFile(join(folder, 'good.csv'), csv(spending, [swim('3.00'), swim('4.00')]));
+  await writeFile(join(folder, 'bad.csv'), csv(spending, [swim('5.00'), swim('a lot')]));
 });
 const running = new Set<ChildProcess>();
 afterAll(async () => {
@@ -70,7 +83,7 @@ interface Run {
   stop(): Promise<number | null>;
 }
 
-function runClient(): Run {
+function runClient(settings: NodeJS.ProcessEnv = {}): Run {
   const child = spawn(
     process.execPath,
     [...node, '--import', './test/fixture/clock.ts', 'docs/client/main.ts'],
@@ -83,6 +96,7 @@ function runClient(): Run {
         CLIENT_KEY: join(folder, 'harbour.pem'),
         WEEK: join(folder, 'week.json'),
         PLACE: join(folder, 'place'),
+        ...settings,
       },
     },
   );
@@ -148,6 +162,42 @@ test('records a week once however often it runs, says what is to mend, and goes 
   expect(second.output()).not.toContain('PLAN_CHANGED');
   expect(await done()).toEqual(expected);
   expect(await second.stop()).toBe(0);
+}, 60_000);
+
+/** Sends a file as the client does; gives what it said until it followed what happens. */
+async function sendFile(name: string): Promise<string> {
+  const run = runClient({ BULK: join(folder, name) });
+  await until(() => run.output().includes('following\n'));
+  expect(await run.stop()).toBe(0);
+  return run.output();
+}
+
+test('sends a file, follows how far it is, and has it recorded once where nothing in it is bad', async () => {
+  const worker = await startWorker({
+    database: kit.database,
+    files: openFiles({ folder: join(folder, 'files') }),
+    redisUrl: undefined,
+    log: openLog('trace', keptLog()),
+    now: noon,
+  });
+  try {
+    const first = await sendFile('good.csv');
+    expect(first).toMatch(/^CHECKED: 2 rows, 2 good, 0 bad, 0 recorded$/m);
+    expect(first).toMatch(/^DONE: 2 rows, 2 good, 0 bad, 2 recorded$/m);
+    const again = await sendFile('good.csv');
+    expect(again).toMatch(/^DONE: 2 rows, 2 good, 0 bad, 2 recorded$/m);
+    expect(again).not.toContain('CHECKED');
+    const bad = await sendFile('bad.csv');
+    expect(bad).toMatch(/^CHECKED: 2 rows, 1 good, 1 bad, 0 recorded$/m);
+    expect(bad).toMatch(/^to be mended: \/export\/bulk-problems\.csv\?file=bkf_/m);
+  } finally {
+    await worker.close();
+  }
+  const { rows } = await kit.database.pool.query(
+    `select pence::int as pence from spend where budget_id = $1 and pence < 900 order by pence`,
+    [budget.uuid],
+  );
+  expect(rows.map(({ pence }) => pence)).toEqual([300, 400]);
 }, 60_000);
 
 test('the schema that is printed for a client is a schema, and says what things mean', async () => {

@@ -21,6 +21,7 @@ import { makeDemoDatabase } from './setup/database.ts';
 import { noon, today } from './setup/demo.ts';
 import { pdf } from './setup/document.ts';
 import { startTestHub, type TestHub } from './setup/hub.ts';
+import { openStream } from './setup/stream.ts';
 
 const documentOf = (name: string) => readFileSync(new URL(`../docs/${name}`, import.meta.url), 'utf8');
 
@@ -73,7 +74,7 @@ const recipes: Recipe[] = [...documentOf('cookbook.md').matchAll(block)].map(
     const said = (line: RegExp) => line.exec(operation!)?.[1];
     const isFile = language === 'sh';
     return {
-      name: said(isFile ? /^# (\w+)$/m : /^(?:query|mutation) (\w+)/m)!,
+      name: said(isFile ? /^# (\w+)$/m : /^(?:query|mutation|subscription) (\w+)/m)!,
       sendTo: isFile ? said(/localhost:4000(\S+)"$/m)! : undefined,
       fileName: said(/--upload-file (\S+)/),
       operation: operation!,
@@ -137,6 +138,20 @@ async function workBulkFiles() {
   for (const id of await abandonedFiles(pool, { evenRecent: true })) await workOff(working, id);
 }
 
+/** Follows what a subscription tells until that is complete; gives the last of it. */
+async function follow(as: PersonaName, operation: string, variables: Record<string, unknown>) {
+  const iat = Math.floor(now().getTime() / 1_000);
+  const claims = { ...everybody[as], iat, exp: iat + 600 };
+  const stream = await openStream(kit, operation, { variables, claims });
+  let last: Record<string, object> | undefined;
+  for (let event = await stream.next(); event !== null; event = await stream.next()) {
+    expect(event.errors).toBeUndefined();
+    last = event.data;
+  }
+  expect(stream.isComplete()).toBe(true);
+  return last!;
+}
+
 /** Sends a file as the cookbook's curl does. */
 async function sendFile(address: string, fileName: string) {
   const body = new Uint8Array(contentOf(fileName));
@@ -167,7 +182,8 @@ describe('the cookbook', () => {
       return;
     }
     const variables = variablesOf(recipe);
-    const data = await ask(recipe.as, recipe.operation, variables);
+    const send = /^subscription /m.test(recipe.operation) ? follow : ask;
+    const data = await send(recipe.as, recipe.operation, variables);
     for (const [field, part] of Object.entries<{ userErrors?: { code: string }[] }>(data)) {
       expect(part, field).not.toBeNull();
       if (part.userErrors === undefined) continue;
@@ -253,6 +269,7 @@ describe('the cookbook', () => {
     expect(of('RecordRepayment', 'recordRepayment.reclaim.status')).toBe('REPAID');
     expect(of('QueryLine', 'queryReturnLine.financialReturn.status')).toBe('QUERIED');
     expect(of('ImportBulk', 'importBulkFile.file.status')).toBe('WAITING');
+    expect(of('FollowBulk', 'bulkFile.file')).toEqual({ status: 'CHECKED', rows: 2, good: 1, bad: 1 });
     expect(of('Bulk', 'node')).toMatchObject({
       ...{ status: 'CHECKED', good: 1, bad: 1, applied: 0, amount: { formatted: '£4.50' } },
       problems: { nodes: [{ number: 2, code: 'ROW_INVALID' }] },

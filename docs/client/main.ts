@@ -1,5 +1,6 @@
-/** Reads the work list, records a week, and follows what happens until it is stopped. `README.md` says how to run it. */
+/** Reads the work list, records a week, sends a file of many rows, and follows what happens until it is stopped. `README.md` says how to run it. */
 import { readFile, writeFile } from 'node:fs/promises';
+import { sendBulkFile } from './bulk.ts';
 import { follow } from './follow.ts';
 import { openHub } from './hub.ts';
 import { openSignIn } from './sign-in.ts';
@@ -7,7 +8,7 @@ import { type Purchase, recordWeek } from './week.ts';
 import { readWorkList } from './work-list.ts';
 
 const { HUB_URL = 'http://localhost:4000', CLIENT_ID = 'harbour', CLIENT_KEY = 'harbour.pem' } = process.env;
-const { PUBLIC_URL = HUB_URL, WEEK = 'week.json', PLACE = '.last-change' } = process.env;
+const { PUBLIC_URL = HUB_URL, WEEK = 'week.json', PLACE = '.last-change', BULK } = process.env;
 
 const signIn = { hubUrl: HUB_URL, publicUrl: PUBLIC_URL, clientId: CLIENT_ID, keyFile: CLIENT_KEY };
 const hub = openHub(HUB_URL, await openSignIn(signIn));
@@ -20,6 +21,16 @@ const week = JSON.parse(await readFile(WEEK, 'utf8')) as Purchase[];
 for (const { purchase, state, problems } of await recordWeek(hub, families, week)) {
   console.log(`${purchase.spentOn} ${purchase.what}: ${state ?? 'not recorded'}`);
   for (const { code, message } of problems) console.log(`  ${code}: ${message}`);
+}
+
+if (BULK !== undefined) {
+  const done = await sendBulkFile(hub, {
+    path: BULK,
+    mayApply: ({ bad }) => bad === 0,
+    onProgress: ({ status, rows, good, bad, applied }) =>
+      console.log(`${status}: ${rows} rows, ${good} good, ${bad} bad, ${applied} recorded`),
+  });
+  if (done.badRowsUrl !== null) console.log(`to be mended: ${done.badRowsUrl}`);
 }
 
 const stop = new AbortController();

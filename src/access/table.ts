@@ -278,6 +278,7 @@ export const fields: Record<string, Partial<Record<Part, string>>> = {
   BulkFile: {
     BULK: 'id organisation kind format fileName status rows good bad applied unchanged amount errorCode error sentAt finishedAt problems badRowsUrl',
   },
+  BulkFileChange: { BULK: 'id file' },
   BulkProblem: { BULK: 'number code message' },
   PayeeAccount: { BANK: 'id portion accountName sortCode accountNumber usableFrom status' },
   Person: {

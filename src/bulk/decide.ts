@@ -18,6 +18,7 @@ import {
   nextRows,
   type Recorded,
   recordedUnder,
+  telling,
   type WaitingRow,
 } from './store.ts';
 
@@ -220,7 +221,8 @@ async function keepOutcomes(
       gone.map(({ number }) => number),
     );
   await tx.$executeRawUnsafe(
-    `update bulk_file set good = good + $2, bad = bad + $3, unchanged = unchanged + $4, applied = applied + $5,
+    `${telling}
+     update bulk_file set good = good + $2, bad = bad + $3, unchanged = unchanged + $4, applied = applied + $5,
             pence = pence + $6::bigint, decided_to = $7::uuid, touched_at = now() where id = $1::uuid`,
     file.id,
     good.length,
@@ -234,7 +236,8 @@ async function keepOutcomes(
 
 const finish = (tx: Statements, { id, status }: BulkFileRow): Promise<number> =>
   tx.$executeRawUnsafe(
-    `update bulk_file set status = $2::bulk_status, finished_at = now(), touched_at = now(), decided_to = null
+    `${telling}
+     update bulk_file set status = $2::bulk_status, finished_at = now(), touched_at = now(), decided_to = null
       where id = $1::uuid`,
     id,
     status === 'APPLYING' ? 'DONE' : 'CHECKED',

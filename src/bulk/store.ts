@@ -169,6 +169,10 @@ select $1::uuid, r.number, r."budgetId", r."portionId", r.pence, r."spentOn", r.
          number int, "budgetId" uuid, "portionId" uuid, pence bigint, "spentOn" date, payee text, what text,
          category text, "lineKey" text, reference text, code text, message text)`;
 
+/** SQL: tells whoever follows the file of `$1` that it moved, with the statement behind it. Of nobody in it. */
+export const telling = `
+with told as (insert into outbox (topic, payload) values ('bulk.moved', jsonb_build_object('fileId', $1::uuid)))`;
+
 /** Keeps rows as they were read. */
 export async function keepRows(tx: Statements, fileId: string, staged: Staged[]): Promise<void> {
   const rows = staged.map((one) =>
@@ -178,7 +182,8 @@ export async function keepRows(tx: Statements, fileId: string, staged: Staged[])
   );
   await tx.$executeRawUnsafe(insertRows, fileId, JSON.stringify(rows));
   await tx.$executeRawUnsafe(
-    `update bulk_file set rows = rows + $2, bad = bad + $3, touched_at = now(),
+    `${telling}
+     update bulk_file set rows = rows + $2, bad = bad + $3, touched_at = now(),
             status = case status when 'WAITING' then 'CHECKING' else status end where id = $1::uuid`,
     fileId,
     staged.length,
@@ -258,7 +263,8 @@ export const markRows = (
 /** All rows are here: they are decided on next, and written where nobody asked for a look alone. */
 export const endReading = (tx: Statements, id: string): Promise<number> =>
   tx.$executeRawUnsafe(
-    `update bulk_file set is_read = true, touched_at = now(),
+    `${telling}
+     update bulk_file set is_read = true, touched_at = now(),
             status = case when dry_run then 'CHECKING' else 'APPLYING' end::bulk_status where id = $1::uuid`,
     id,
   );
@@ -271,7 +277,8 @@ export async function failReading(
 ): Promise<void> {
   await tx.$executeRawUnsafe('delete from bulk_row where file_id = $1::uuid', id);
   await tx.$executeRawUnsafe(
-    `update bulk_file set status = 'FAILED', rows = 0, bad = 0, error_code = $2, error = $3, finished_at = now()
+    `${telling}
+     update bulk_file set status = 'FAILED', rows = 0, bad = 0, error_code = $2, error = $3, finished_at = now()
       where id = $1::uuid`,
     id,
     code,
@@ -283,7 +290,8 @@ export async function failReading(
 export async function endWork(tx: Statements, id: string): Promise<void> {
   await tx.$executeRawUnsafe('delete from bulk_row where file_id = $1::uuid and code is null', id);
   await tx.$executeRawUnsafe(
-    `update bulk_file set status = 'FAILED', good = applied, error_code = 'NOT_YOURS', finished_at = now(),
+    `${telling}
+     update bulk_file set status = 'FAILED', good = applied, error_code = 'NOT_YOURS', finished_at = now(),
             error = 'The work of who sent it for this organisation has ended. What went in stays; somebody else can send the file again.'
       where id = $1::uuid`,
     id,

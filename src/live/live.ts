@@ -14,22 +14,21 @@ import type { SignIn } from '../access/sign-in.ts';
 import type { Viewer } from '../access/viewer.ts';
 import type { Audit } from '../audit/store.ts';
 import { type Limit, withoutSuggestion } from '../limit/limit.ts';
-import { personPrefix } from '../person/view.ts';
 import type { Database } from '../platform/database.ts';
 import { londonDay } from '../platform/day.ts';
 import { Fault } from '../platform/fault.ts';
-import { uuidOf } from '../platform/id.ts';
 import type { Log } from '../platform/log.ts';
 import type { Metrics } from '../platform/metric.ts';
 import { errorFor, isUnexpected } from '../read/error.ts';
 import type { Executor, ReadContext } from '../read/execute.ts';
 import type { CommandTools } from '../write/command.ts';
+import { type FileAsked, fileStreams } from './bulk-file.ts';
+import { type Asked, changeStreams } from './changes.ts';
+import { type Event, type Stream, tooSlow } from './flow.ts';
 import { openGate } from './gate.ts';
 import { type Operation, operationIn } from './operation.ts';
-import type { Asked, LiveContext } from './resolvers.ts';
-import { type Announced, type Place, placeOf, topics, type Wanted, wholeRow } from './rules.ts';
-import { type Change, openStream, type Stream, tooSlow } from './stream.ts';
-import { columns, openTail, toAnnounced } from './tail.ts';
+import type { LiveContext } from './resolvers.ts';
+import { openTail } from './tail.ts';
 
 export interface LiveLimits {
   /** Streams that this process holds open. */
@@ -95,32 +94,21 @@ export interface Live {
 
 const usual: LiveLimits = { maxStreams: 2_000, maxQueued: 1_000, blockedMs: 30_000 };
 
-/** How often every stream's token, and its right to the one person it is about or to any, are looked at without a change. */
+/** How often every stream's token, and its right to what it is about, are looked at without a change. */
 const sweepMs = 2_000;
 
 export const busy = () =>
   new Fault('BUSY', 'Too many streams are open. Try again in a moment.', { retryable: true });
 export const stopping = () =>
   new Fault('UNAVAILABLE', 'The hub stops. Open the stream again, with `after`.', { retryable: true });
-const noSuchPerson = () =>
-  new Fault('PERSON_NOT_FOUND', 'There is no such person, or they are not yours to see.');
-
-const noLongerAtWork = () => new Fault('FORBIDDEN', 'Your work for this organisation has ended.');
-
-/** Rows that are read from the table at a time, and the ids that are looked through for them. */
-const pageRows = 100;
-const pageIds = 10_000;
-
-const pageText = `
-select ${columns} from outbox
- where id > $1 and id <= $2 and topic = any($3::text[]) and ($4::text is null or payload -> 'personIds' ? $4)
- order by id limit ${pageRows}`;
 
 export function openLive(options: LiveOptions): Live {
   const { database, signIn, log, metrics, now, tools, audit, schema, executor, limit } = options;
   const { maxStreams, maxQueued, blockedMs } = { ...usual, ...options.limits };
   const tail = openTail({ url: database.url, log });
   const gate = openGate(database.watcher, now);
+  const openChanges = changeStreams({ pool: database.pool, tail, gate, audit, maxQueued });
+  const openFile = fileStreams({ reader: database.watcher, tail, gate, audit });
   const streams = new Set<Stream>();
   /** One for each stream, from when it is asked for until its reader has its last words. */
   const places = new Set<Promise<void>>();
@@ -135,83 +123,30 @@ export function openLive(options: LiveOptions): Live {
     },
   });
 
-  async function page({ topics, personId }: Wanted, from: number, upTo: number) {
-    const end = Math.min(upTo, from + pageIds);
-    const { rows } = await database.pool.query(pageText, [from, end, [...topics], personId]);
-    const read: Announced[] = rows.map(toAnnounced);
-    return { rows: read, to: read.length < pageRows ? end : read.at(-1)!.id };
-  }
-
-  /** @throws Fault CURSOR_INVALID, CHANGE_NOT_KEPT */
-  async function placeBehind(after: string | null): Promise<Place> {
-    if (after === null) {
-      await tail.catchUp();
-      return { id: tail.position(), index: wholeRow };
-    }
-    const place = placeOf(after);
-    if (place === null) {
-      throw new Fault(
-        'CURSOR_INVALID',
-        '"after" is not the id of a change. Pass the last one you got, unchanged.',
-      );
-    }
-    const { rows } = await database.pool.query('select from outbox where id = $1', [place.id]);
-    if (rows.length > 0) return place;
-    throw new Fault(
-      'CHANGE_NOT_KEPT',
-      'The change to go on behind is no longer kept. Read again all that you show, and open the stream without `after`.',
-    );
-  }
-
   const sweep = setInterval(() => {
     for (const stream of streams) void look(stream);
   }, sweepMs).unref();
 
   async function look(stream: Stream): Promise<void> {
-    const { viewer, personId } = stream;
     const since = stream.blockedSince();
     if (since !== null && Date.now() - since > blockedMs) stream.end(tooSlow());
     try {
       await stream.confirm();
       // The database may be away for a while: nothing is told then, and the stream waits.
-      const isOpen = personId === null ? gate.isAtWork(viewer) : gate.maySee(viewer, personId, 'IDENTITY');
-      if (await isOpen.catch(() => true)) return;
-      stream.end(personId === null ? noLongerAtWork() : noSuchPerson());
+      const reason = await stream.lost().catch(() => null);
+      if (reason !== null) stream.end(reason);
     } catch (error) {
       stream.end(error as Fault);
     }
   }
 
-  /** @throws Fault */
-  async function open(
-    asked: Asked,
-    { viewer, requestId, correlationId }: ReadContext,
-    confirm: () => Promise<unknown>,
-  ): Promise<Stream> {
-    const personId = asked.personId == null ? null : uuidOf(personPrefix, asked.personId);
-    const isVisible =
-      asked.personId == null || (personId !== null && (await gate.maySee(viewer, personId, 'IDENTITY')));
-    await audit.record({
-      at: now(),
-      requestId,
-      correlationId,
-      viewer,
-      action: 'READ',
-      object: 'changes',
-      outcome: isVisible ? 'FOUND' : 'NOTHING',
-      personIds: isVisible && personId !== null ? [personId] : [],
-    });
-    if (!isVisible) throw noSuchPerson();
-    if (!(await gate.isAtWork(viewer))) throw noLongerAtWork();
-    await tail.start();
-    const wanted: Wanted = {
-      topics: new Set(asked.topics ?? Object.values(topics)),
-      personId,
-      after: await placeBehind(asked.after ?? null),
-    };
-    // From here on nothing waits, so that the end of the hub finds it.
-    if (closing) throw stopping();
-    const stream = openStream(viewer, wanted, { tail, gate, page, confirm, maxQueued });
+  /** The end of the hub finds those that are held. */
+  async function held<One extends Event>(opening: Promise<Stream<One>>): Promise<Stream<One>> {
+    const stream = await opening;
+    if (closing) {
+      stream.end(null);
+      throw stopping();
+    }
     streams.add(stream);
     stream.onEnd(() => streams.delete(stream));
     return stream;
@@ -220,7 +155,7 @@ export function openLive(options: LiveOptions): Live {
   /** What the reader is told. Whatever cannot be told ends the stream before it, to be taken up there. */
   async function* answers(
     stream: Stream,
-    source: AsyncIterable<Change>,
+    source: AsyncIterable<Event>,
     operation: Operation,
     context: () => ReadContext,
   ): AsyncGenerator<Told> {
@@ -263,11 +198,16 @@ export function openLive(options: LiveOptions): Live {
       return executor.withLoader({ viewer, requestId, correlationId, now, today, reader, audit, tools });
     };
     let stream: Stream | undefined;
+    async function eventsOf<One extends Event>(opened: Promise<Stream<One>>) {
+      const own = await held(opened);
+      stream = own;
+      return own.events();
+    }
     const opening: LiveContext = Object.assign(context(), {
-      async open(asked: Asked) {
-        stream = await open({ ...asked, after: asked.after ?? lastId }, opening, confirm);
-        return stream.changes();
-      },
+      changes: (asked: Asked) =>
+        eventsOf(openChanges({ ...asked, after: asked.after ?? lastId }, opening, confirm)),
+      bulkFile: (asked: FileAsked) =>
+        eventsOf(openFile({ ...asked, after: asked.after ?? lastId }, opening, confirm)),
     });
     const refused = await limit.guard.refusalOf(operation, opening);
     if (refused !== null) return refusalOf([refused], requestId);
@@ -279,7 +219,7 @@ export function openLive(options: LiveOptions): Live {
     }
     return {
       stream: stream!,
-      told: answers(stream!, source as AsyncIterable<Change>, operation, context),
+      told: answers(stream!, source as AsyncIterable<Event>, operation, context),
     };
   }
 

@@ -51,6 +51,8 @@ export interface Announced {
   id: number;
   topic: string;
   personIds: string[];
+  /** Of a bulk file that moved. */
+  fileId: string | null;
   at: Date;
 }
 

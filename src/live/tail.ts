@@ -38,15 +38,17 @@ export const toAnnounced = (row: {
   id: string | bigint;
   topic: string;
   person_ids: string[] | null;
+  file_id: string | null;
   recorded_at: Date | string;
 }): Announced => ({
   id: Number(row.id),
   topic: row.topic,
   personIds: row.person_ids ?? [],
+  fileId: row.file_id,
   at: new Date(row.recorded_at),
 });
 
-export const columns = `id, topic, payload -> 'personIds' as person_ids, recorded_at`;
+export const columns = `id, topic, payload -> 'personIds' as person_ids, payload ->> 'fileId' as file_id, recorded_at`;
 
 const readOn = `select ${columns} from outbox where id > $1 order by id limit ${batch}`;
 const readTo = `select ${columns} from outbox where id > $1 and id <= $2 order by id`;
