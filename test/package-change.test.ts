@@ -121,7 +121,7 @@ beforeEach(async () => {
   planId = idOf('pln', rows[0].plan_id);
 });
 
-const shown = `id version status kind quantity unitCost { amount } weeklyCost { amount } plannedWeeklyCost { amount } from to reason
+const shown = `id version status kind quantity frequency unitCost { amount } weeklyCost { amount } plannedWeeklyCost { amount } from to reason
   draftedBy organisation { code } submittedAt agreedAt refusedAt refusal
   agreements { organisation { code } decider agreedBy agreedAt }
   effect { until extraCost { amount } leftBefore { amount } leftAfter { amount } }`;
@@ -338,9 +338,23 @@ describe('a change of a package', () => {
     expect(rows[0].n).toBe(1);
   });
 
+  test('of how often it comes: what it costs a week follows, and holds like any other', async () => {
+    const { packageChange, userErrors } = await draft({ frequency: 'FORTNIGHTLY', quantity: '8' });
+    expect(userErrors).toEqual([]);
+    // 8 units of 15.00 every other week, where 10 a week were planned.
+    expect(packageChange).toMatchObject({
+      frequency: 'FORTNIGHTLY',
+      weeklyCost: { amount: '60.00' },
+      plannedWeeklyCost: { amount: '150.00' },
+    });
+    expect((await step('submitPackageChange', packageChange, provider)).packageChange.status).toBe('AGREED');
+  });
+
   test('of nothing, of what no account pays, by somebody else: each is told what to mend', async () => {
     expect(codes(await draft({}))).toEqual(['NOTHING_CHANGES']);
     expect(codes(await draft({ kind: 'END', quantity: '2' }))).toEqual(['NOTHING_CHANGES']);
+    expect(codes(await draft({ kind: 'PAUSE', frequency: 'WEEKLY' }))).toEqual(['NOTHING_CHANGES']);
+    expect(codes(await draft({ frequency: 'ONE_OFF' }))).toEqual(['LINE_NOT_MANAGED']);
     expect(codes(await draft({ quantity: '0' }))).toEqual(['QUANTITY_INVALID']);
     expect(codes(await draft({ quantity: '11', from: '2026-03-31' }))).toEqual(['DAY_INVALID']);
     expect(codes(await draft({ quantity: '11', to: today }))).toEqual(['DAY_INVALID']);

@@ -323,7 +323,7 @@ export const fields: Record<string, Partial<Record<Part, string>>> = {
   },
   PackageChange: {
     SUPPORT:
-      'id plan lineKey kind quantity unitCost providerName weeklyCost plannedWeeklyCost from to reason status draftedBy organisation recordedAt submittedAt agreedAt refusedAt refusedBy refusal agreements version',
+      'id plan lineKey kind quantity unitCost frequency providerName weeklyCost plannedWeeklyCost from to reason status draftedBy organisation recordedAt submittedAt agreedAt refusedAt refusedBy refusal agreements version',
     MONEY: 'effect',
   },
   PackageChangeAgreement: { SUPPORT: 'organisation decider agreedBy agreedAt' },

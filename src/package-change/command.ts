@@ -1,7 +1,7 @@
 /** Changing what a line of the agreed plan is made of: drafted, asked for, agreed, refused or taken back. */
 import { laterOf } from '../budget/subject.ts';
 import type { PackageChange, PlanLine } from '../generated/prisma/client.ts';
-import type { PackageChangeKind, PackageChangeStatus } from '../generated/prisma/enums.ts';
+import type { CostFrequency, PackageChangeKind, PackageChangeStatus } from '../generated/prisma/enums.ts';
 import { isQuantity, weeklyPence } from '../plan/rules.ts';
 import { planPrefix } from '../plan/view.ts';
 import { dayOf } from '../platform/day.ts';
@@ -41,6 +41,7 @@ interface DraftInput {
   kind: PackageChangeKind;
   quantity?: string | null;
   unitCost?: MoneyGiven | null;
+  frequency?: CostFrequency | null;
   providerName?: string | null;
   from: string;
   to?: string | null;
@@ -82,13 +83,13 @@ async function placeOf({ tx }: CommandContext, personId: string, named: string):
 
 /** What the line is to be made of, and what it costs a week then. */
 function termsOf({ kind, ...input }: DraftInput, line: PlanLine) {
-  const nothing = { quantity: null, unitCostPence: null, providerName: null };
+  const nothing = { quantity: null, unitCostPence: null, frequency: null, providerName: null };
   if (kind !== 'TERMS') {
-    const given = input.quantity ?? input.unitCost ?? input.providerName;
+    const given = input.quantity ?? input.unitCost ?? input.frequency ?? input.providerName;
     if (given == null) return { ...nothing, weeklyPence: 0n };
     throw new UserFault(
       'NOTHING_CHANGES',
-      'What rests or ends has no quantity, price or provider: leave them out.',
+      'What rests or ends has no quantity, price, frequency or provider: leave them out.',
       'kind',
     );
   }
@@ -98,19 +99,20 @@ function termsOf({ kind, ...input }: DraftInput, line: PlanLine) {
   }
   const unitCostPence = input.unitCost == null ? null : penceOf(input.unitCost, 'unitCost');
   const providerName = input.providerName == null ? null : textOf(input.providerName, 'providerName', 200);
-  if (input.quantity == null && unitCostPence === null && providerName === null) {
+  const frequency = input.frequency ?? null;
+  if (input.quantity == null && unitCostPence === null && frequency === null && providerName === null) {
     throw new UserFault(
       'NOTHING_CHANGES',
-      'Say what is to change: quantity, unitCost or providerName.',
+      'Say what is to change: quantity, unitCost, frequency or providerName.',
       'kind',
     );
   }
-  return {
-    quantity: input.quantity ?? null,
-    unitCostPence,
-    providerName,
-    weeklyPence: weeklyPence(unitCostPence ?? line.unitCostPence, line.frequency, hundredths)!,
-  };
+  const weekly = weeklyPence(unitCostPence ?? line.unitCostPence, frequency ?? line.frequency, hundredths);
+  if (weekly === null) {
+    const message = 'What comes once has no cost a week. Draft a plan for it.';
+    throw new UserFault('LINE_NOT_MANAGED', message, 'frequency');
+  }
+  return { quantity: input.quantity ?? null, unitCostPence, frequency, providerName, weeklyPence: weekly };
 }
 
 export const draftPackageChangeCommand: Command<DraftInput, Result> = {

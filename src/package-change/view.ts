@@ -55,6 +55,7 @@ export const packageChangeViews: Views = {
       kind: column('kind'),
       quantity: value(({ parent }) => `${parent}.quantity::text`),
       unitCost: money('unit_cost_pence'),
+      frequency: column('frequency'),
       providerName: column('provider_name'),
       weeklyCost: money('weekly_pence'),
       plannedWeeklyCost: { is: 'part', type: 'Money', sql: (at) => ofLine('l.weekly_pence', at) },

@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "package_change" ADD COLUMN     "frequency" "cost_frequency";
