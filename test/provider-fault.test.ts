@@ -499,6 +499,22 @@ describe('a change that would make something another’s', () => {
     expect(await written()).toEqual(before);
   });
 
+  test('is not made by a statement either: it shows what was paid from its own account', async () => {
+    const { budget } = place;
+    const bought = (amount: string) => ({ amount: pounds(amount), payee: 'Lido' });
+    await done('recordSpend', buy(budget, 'own', bought('7.77')), otto, 'spend { id }');
+    const own = await done('recordSpend', buy(budget, 'managed', bought('8.88')), bev, 'spend { id }');
+    const content = 'day,amount,who,balance\n2026-11-20,-7.77,LIDO,90.00\n2026-11-20,-8.88,LIDO,81.12\n';
+    const { lines } = await done(
+      'importStatement',
+      { ...statement(budget, 'managed'), content },
+      bev,
+      'statement { lines(first: 5) { nodes { amount { amount } spend { id } } } }',
+    );
+    const shownBy = Object.fromEntries(lines.nodes.map(({ amount, spend }: Any) => [amount.amount, spend]));
+    expect(shownBy).toEqual({ '-7.77': null, '-8.88': { id: own.id } });
+  });
+
   test('is refused row by row in a file, and nothing of it goes in', async () => {
     const { budget, strange, own } = place;
     const paid = ['2026-11-20', '1.00', 'Shop', 'Tea'];
