@@ -86,6 +86,9 @@ export async function boot(
 
     const files = openFiles(environment.evidence);
     const metrics = openMetrics({ statementsSent: database.reader.sent });
+    // Hub and worker at once: nobody is sent here any more, and nothing more is begun, while what is begun is finished.
+    const working: (() => Promise<void>)[] = [];
+    opened.push(async () => void (await Promise.all(working.map((stop) => stop()))));
     let hubUrl: string | null = null;
     let demo: Running['demo'] = null;
     if (isDemo(environment) && parts.api) {
@@ -123,7 +126,7 @@ export async function boot(
         },
         { host, port, tls: await tlsOf(environment) },
       );
-      opened.push(hub.close);
+      working.push(hub.close);
       hubUrl = hub.url;
     }
     if (parts.worker) {
@@ -138,7 +141,7 @@ export async function boot(
         registry: metrics.registry,
         anchor,
       });
-      opened.push(worker.close);
+      working.push(worker.close);
     }
     return { url: hubUrl, port, database, demo, close };
   } catch (error) {

@@ -87,6 +87,8 @@ export async function startHub(
   showRelayLag(metrics.registry, database.pool);
   showUntoldAccesses(metrics.registry, database.pool);
   const deadlines = openDeadlines(limit.limits.deadlineMs);
+  /** Operations that are not answered yet. */
+  const underWay = new Set<ServerResponse>();
   let closing = false;
 
   const app = express();
@@ -98,7 +100,11 @@ export async function startHub(
   async function graphql(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const deadline = deadlines.start();
     deadline.whenOver(() => void (res.destroyed || fail(tooLate(), res)));
-    res.on('close', deadline.pass);
+    underWay.add(res);
+    res.on('close', () => {
+      underWay.delete(res);
+      deadline.pass();
+    });
     try {
       await answer(req, res, deadline);
     } catch (error) {
@@ -109,6 +115,7 @@ export async function startHub(
   }
 
   async function answer(req: IncomingMessage, res: ServerResponse, deadline: Deadline): Promise<void> {
+    if (closing) throw stops();
     const viewer = await signIn.viewerFrom(req.headers.authorization);
     const request = await readRequest(req, maxBodyBytes);
     request.body = limit.documentOf(request, viewer);
@@ -206,11 +213,15 @@ export async function startHub(
       closing = true;
       await live.close();
       sockets.close();
+      // Until then it is still there to say that it is not ready.
+      await Promise.all([...underWay].map((res) => new Promise((resolve) => res.once('close', resolve))));
       await apollo.stop();
       limit.close();
       deadlines.close();
-      server.closeIdleConnections();
+      // A connection on which an answer is still on its way is idle in a moment.
+      const idle = setInterval(() => server.closeIdleConnections(), idleMs);
       await new Promise((resolve) => server.close(resolve));
+      clearInterval(idle);
     },
   };
 }
@@ -270,6 +281,14 @@ async function startApollo(schema: GraphQLSchema, executor: Executor, limit: Lim
   await apollo.start();
   return apollo;
 }
+
+/** How often is looked, as the hub stops, for connections with nothing on them. */
+const idleMs = 50;
+
+const stops = () =>
+  new Fault('UNAVAILABLE', 'The hub stops. Send it again; a command with the same idempotencyKey.', {
+    retryable: true,
+  });
 
 const nothingHere = () => new Fault('NOT_FOUND', 'There is nothing at this address.');
 

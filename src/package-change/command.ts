@@ -10,6 +10,7 @@ import { penceOfDecimal } from '../platform/money.ts';
 import { currentPortion } from '../spending/purse.ts';
 import { mustPay, type Place } from '../spending/subject.ts';
 import { type Command, type CommandContext, Refused, UserFault } from '../write/command.ts';
+import { isSameHuman } from '../write/human.ts';
 import {
   actingOrganisation,
   announce,
@@ -249,6 +250,10 @@ export const agreePackageChangeCommand: Command<Versioned, Result> = {
   run: async (context, input) => {
     const { change, shown } = await lockChange(context, input, ['PROPOSED']);
     const own = await deciderOf(context, change.agreements, 'packageChangeId');
+    if (isSameHuman({ subject: change.draftedBy, name: change.draftedByName }, context.viewer)) {
+      const message = 'You drafted this change. A colleague must agree to it.';
+      throw new Refused([new UserFault('SECOND_PERSON_NEEDED', message, 'packageChangeId')], shown);
+    }
     // Of a plan that was replaced meanwhile nothing is agreed any more.
     await lockLine(context, change.planId, change.lineKey);
     const { viewer, now: agreedAt, tx } = context;

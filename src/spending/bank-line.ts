@@ -56,13 +56,16 @@ const differs = (field: string) =>
     field,
   );
 
-async function spendOf({ tx }: CommandContext, { line, budgetIds }: Open, spendId: string): Promise<string> {
+async function spendOf(context: CommandContext, { line, budgetIds }: Open, spendId: string): Promise<string> {
+  const { tx } = context;
   const id = uuidOf(spendPrefix, spendId);
   const spend =
     id === null
       ? null
       : await tx.spend.findFirst({ where: { id, personId: line.personId, budgetId: { in: budgetIds } } });
   if (spend === null) throw notFound('spendId');
+  // Somebody else's account shows what was paid from it.
+  if (spend.portionId !== null) await mustPay(context, spend, 'spendId');
   if (!['INSIDE_PLAN', 'NEEDS_LOOK', 'ACCEPTED'].includes(spend.state) || spend.bankLineId !== null) {
     throw new UserFault('WRONG_STAGE', 'It moved no money, or another line shows it already.', 'spendId');
   }

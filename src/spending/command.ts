@@ -100,6 +100,11 @@ export const recordSpendCommand: Command<RecordInput, SpendResult, Statements> =
     const bought = boughtOf(input);
     const setAside =
       input.commitmentId == null ? undefined : await setAsideFor(tx, purse, input.commitmentId, bought.pence);
+    for (const { pot } of setAside?.shares ?? []) {
+      // What was set aside in an account is for who operates that one.
+      if (pot.portionId === null || pot.portionId === portionId) continue;
+      await mustPay(context, { personId, budgetId, portionId: pot.portionId }, 'commitmentId');
+    }
     const asked = { ...bought, portionId, clientId: viewer.subject, externalRef, bankLineId: null };
     const decided = decideSpend(purse, setAside === undefined ? asked : { ...asked, setAside }, today);
     const ids = await writeSpends(context, purse, [decided]);

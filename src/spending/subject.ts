@@ -7,6 +7,7 @@ import {
 } from '../access/policy.ts';
 import { parametersOf } from '../access/scope.ts';
 import { isOfProvider, type ViewerRole } from '../access/viewer.ts';
+import { holdsOn } from '../platform/day.ts';
 import { type CommandContext, UserFault } from '../write/command.ts';
 import type { Statements } from '../write/statements.ts';
 import { isVisibleRow, notFound } from '../write/subject.ts';
@@ -33,11 +34,30 @@ const funds = ({ personId, budgetId }: PlaceSql, p: PolicyParameters) => `
                         where l.id = b.link_id and s.organisation_id = ${ownOrganisation(p)})))`;
 
 /**
+ * The viewer's organisation operates the portion's account today, or that of the portion that has taken its place: from
+ * the day on which somebody else does it pays nothing more, not even for the days before.
+ */
+const operatesAccount = ({ personId, portionId }: PlaceSql, p: PolicyParameters) => {
+  const operated = (portion: string, where: string) =>
+    `exists (select from ${portion} where ${where} and o.account_operator_id = ${ownOrganisation(p)} and ${holdsOn('o', p.today())})`;
+  return `(${operated('portion o', `o.id = ${portionId} and o.person_id = ${personId}`)}
+    or ${operated(
+      `(with recursive later as (
+          select n.id, n.account_operator_id, n.valid_from, n.valid_to from portion n
+           where n.replaces_id = ${portionId} and n.person_id = ${personId}
+          union all
+          select n.id, n.account_operator_id, n.valid_from, n.valid_to from portion n join later l on n.replaces_id = l.id
+           where n.person_id = ${personId}) select * from later) o`,
+      'true',
+    )})`;
+};
+
+/**
  * SQL: whether the viewer pays from this place. The person does; a representative with authority over money; whoever
  * operates the portion's account, for that portion; a funder.
  */
 export function paysFrom(role: ViewerRole, place: PlaceSql, p: PolicyParameters): string {
-  const { personId, portionId } = place;
+  const { personId } = place;
   switch (role) {
     case 'PERSON':
       return 'true';
@@ -47,8 +67,7 @@ export function paysFrom(role: ViewerRole, place: PlaceSql, p: PolicyParameters)
     case 'PROVIDER':
     case 'PROVIDER_WORKER':
     case 'PROVIDER_FINANCE':
-      return `exists (select from portion o where o.id = ${portionId} and o.person_id = ${personId}
-        and o.account_operator_id = ${ownOrganisation(p)})`;
+      return operatesAccount(place, p);
     default:
       return funds(place, p);
   }
@@ -77,7 +96,11 @@ const notFunder = (field: string) =>
   new UserFault('NOT_YOURS', 'This is for an organisation that funds the budget.', field);
 
 /** @throws UserFault NOT_YOURS where the viewer does not pay from there, see `paysFrom` */
-export async function mustPay(context: CommandContext, place: Place, field: string): Promise<void> {
+export async function mustPay(
+  context: CommandContext<Statements>,
+  place: Place,
+  field: string,
+): Promise<void> {
   const { role } = context.viewer;
   if (!(await holds(context, place, (p) => paysFrom(role, given, p)))) throw notPayer(role, field);
 }

@@ -38,14 +38,19 @@ export async function newLines(tx: Tx, budgetId: string, lines: StatementLine[])
 }
 
 // A payment that a source system reports has no spend of the hub's own, and can be shown by a line all the same.
+// What was paid from an account that somebody else operates is on their statements.
 const candidateRows = `
 with shown as (
   select l.transfer_id from bank_statement s join bank_line l on l.statement_id = s.id and l.person_id = s.person_id
    where s.budget_id = any($1::uuid[]) and l.transfer_id is not null
 )
-select 'SPEND' as kind, id::text as id, spent_on::text as "on", -pence as pence, payee
-  from spend where budget_id = any($1::uuid[]) and bank_line_id is null
-               and state in ('INSIDE_PLAN', 'NEEDS_LOOK', 'ACCEPTED') and spent_on between $2::date and $3::date
+select 'SPEND' as kind, s.id::text as id, s.spent_on::text as "on", -s.pence as pence, s.payee
+  from spend s
+ where s.budget_id = any($1::uuid[]) and s.bank_line_id is null
+   and s.state in ('INSIDE_PLAN', 'NEEDS_LOOK', 'ACCEPTED') and s.spent_on between $2::date and $3::date
+   and ($4::uuid is null or s.portion_id is null or
+        (select account_operator_id from portion where id = s.portion_id and person_id = s.person_id)
+        is not distinct from (select account_operator_id from portion where id = $4::uuid))
 union all
 select 'TRANSFER', t.id::text, t.effective_on::text,
        case when t.kind in ('PAID_IN', 'REFUNDED') then t.pence else -t.pence end,
@@ -81,6 +86,7 @@ export async function takeIn(
     purse.budgetIds,
     addDays(days[0]!, -matchWithinDays),
     addDays(days.at(-1)!, matchWithinDays),
+    portionId,
   );
   const known = new Map<string, AgreedLine[]>();
   const linesOn = (day: string) => {

@@ -6,6 +6,7 @@ import { addDays, dayOf } from '../platform/day.ts';
 import { uuidOf } from '../platform/id.ts';
 import { amountOf, lineOf } from '../spending/input.ts';
 import { evidencePrefix } from '../spending/prefix.ts';
+import { mustPay } from '../spending/subject.ts';
 import { type Command, type CommandContext, Refused, UserFault } from '../write/command.ts';
 import { announce, expectVersion, isVisibleRow, type MoneyGiven, notFound } from '../write/subject.ts';
 import { judgeRate } from './pay-rules.ts';
@@ -64,6 +65,7 @@ export const addWorkerCommand: Command<
       const seen = await isVisibleRow(context, 'portion', portionId);
       const portion = seen ? await tx.portion.findFirst({ where: { id: portionId!, personId } }) : null;
       if (portion === null) throw notFound('portionId');
+      await mustPay(context, { ...portion, portionId }, 'portionId');
     }
     const worker = await tx.worker.create({
       data: { personId, name, birthDate, payrollRef, portionId },

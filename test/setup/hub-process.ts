@@ -16,7 +16,9 @@ export interface HubProcess {
   metrics(): Promise<string>;
   /** SIGKILL: it gets to say and do nothing more. */
   kill(): Promise<void>;
-  /** SIGTERM; gives its exit code. */
+  /** SIGTERM, at once; gives its exit code. */
+  end(): Promise<number | null>;
+  /** The same when it has said its metrics. */
   stop(): Promise<number | null>;
 }
 
@@ -29,9 +31,9 @@ export function leaveNoHub() {
   });
 }
 
-/** A hub of its own process, on the database and with the issuer of `kit`. */
+/** A hub of its own process, on the database and with the issuer of `kit`; its files are in `folder`. */
 export async function startHubProcess(
-  kit: Pick<TestHub, 'database' | 'issuer'>,
+  kit: Pick<TestHub, 'database' | 'issuer'> & { folder?: string },
   worker: HubProcessSettings['worker'] = null,
   now = noon().toISOString(),
 ): Promise<HubProcess> {
@@ -40,7 +42,7 @@ export async function startHubProcess(
     issuer: kit.issuer.url,
     audience,
     now,
-    filesFolder: tmpdir(),
+    filesFolder: kit.folder ?? tmpdir(),
     limits: generous,
     worker,
   };
@@ -62,6 +64,10 @@ export async function startHubProcess(
     once(child.stdout, 'data').then(([chunk]) => Number(chunk)),
     gone.then((code) => Promise.reject(new Error(`the hub ended with code ${code} before it was up`))),
   ]);
+  const end = () => {
+    child.kill('SIGTERM');
+    return gone;
+  };
   const url = `http://127.0.0.1:${port}`;
   return {
     port,
@@ -84,10 +90,10 @@ export async function startHubProcess(
       child.kill('SIGKILL');
       await gone;
     },
+    end,
     async stop() {
       keep('metrics', await (await fetch(`${url}/metrics`)).text());
-      child.kill('SIGTERM');
-      return gone;
+      return end();
     },
   };
 }
