@@ -241,7 +241,8 @@ async function compare(
   met: Met,
 ) {
   const document = parse(`${header} { ${root} ${used} other: person(nhsNumber: $number) { id } }`);
-  if (document.tokenCount! > 4_000 || validate(schema, document).length > 0) return false;
+  const isAllowed = document.tokenCount! <= 4_000 && directivesIn(document) <= 100;
+  if (!isAllowed || validate(schema, document).length > 0) return false;
   const given = { ...variables, ...variablesOf };
   const self = { sub: 'self', tandem_role: 'PERSON', nhs_number: person.nhsNumber };
   const asked =
@@ -274,6 +275,42 @@ async function compare(
   return true;
 }
 
+const directivesIn = (document: ReturnType<typeof parse>) =>
+  print(document).match(/@(skip|include)\b/g)?.length ?? 0;
+
+/** What hangs on something may be of another side than that is: each is asked for by its id too. */
+test('what a spend moved, of whichever side its budget is, is what its id shows', async () => {
+  const moved = '{ nodes { transfers { id } } }';
+  let kept = 0;
+  for (const asker of askers.filter(({ kind }) => kind === 'FINANCE')) {
+    for (const { id, nhsNumber } of people) {
+      const ask = async (claims: Asker['claims']) => {
+        const { data } = await kit.ask(
+          `query ($id: ID!) { person(id: $id) { budgets { spends(first: 50) ${moved} } } }`,
+          { id: idOf('per', id) },
+          claims,
+        );
+        // biome-ignore lint/suspicious/noExplicitAny: as it comes
+        const spends = (data.person?.budgets ?? []).flatMap((budget: any) => budget.spends.nodes);
+        // biome-ignore lint/suspicious/noExplicitAny: as it comes
+        return spends.flatMap((spend: any) => spend.transfers.map((transfer: any) => transfer.id));
+      };
+      const all: string[] = await ask({ sub: 'self', tandem_role: 'PERSON', nhs_number: nhsNumber });
+      const nested = new Set(await ask(asker.claims));
+      for (const transfer of all) {
+        const { data } = await kit.ask(
+          'query ($id: ID!) { node(id: $id) { id } }',
+          { id: transfer },
+          asker.claims,
+        );
+        if (data.node === null) kept += 1;
+        expect(nested.has(transfer), `${asker.says}: ${transfer}`).toBe(data.node !== null);
+      }
+    }
+  }
+  expect(kept).toBeGreaterThan(0);
+});
+
 /** As often one of those who see as one of those who do not. */
 const anyAsker = fc.oneof(fc.nat({ max: 5 }), fc.nat({ max: 1_000 }));
 const runs = 90;
@@ -304,10 +341,10 @@ test('what a record shows is what a slow reading of the rules shows', async () =
       );
       if (done) compared += 1;
     }),
-    { numRuns: runs },
+    { numRuns: runs, interruptAfterTimeLimit: 100_000, markInterruptAsFailure: true },
   );
   expect(compared).toBeGreaterThan(runs * 0.8);
-  expect(Math.min(met.seen, met.restricted, met.kept), JSON.stringify(met)).toBeGreaterThan(20);
+  expect(Math.min(met.seen, met.restricted, met.kept), JSON.stringify(met)).toBeGreaterThan(4);
 }, 120_000);
 
 test('and so by the id of anything in it', async () => {
@@ -325,7 +362,7 @@ test('and so by the id of anything in it', async () => {
       if (await compare(asker, person, root, root, { id: node.id, number: person.nhsNumber }, node, met))
         compared += 1;
     }),
-    { numRuns: runs },
+    { numRuns: runs, interruptAfterTimeLimit: 100_000, markInterruptAsFailure: true },
   );
   expect(compared).toBeGreaterThan(runs * 0.8);
 }, 120_000);

@@ -140,9 +140,12 @@ export function joinViews(...all: Views[]): Record<string, View> {
   return joined;
 }
 
-/** What hangs on something of a side is of that side. */
+/**
+ * What hangs on something of a side is of that side. What a spend or a reclaim moved may be of another budget than it is
+ * itself, of a part of the whole: that is asked again.
+ */
 export const inherited: Partial<Record<SideOf, SideOf[]>> = {
-  BUDGET: ['KIND', 'BUDGET', 'SCHEDULE'],
+  BUDGET: ['KIND', 'SCHEDULE'],
   SCHEDULE: ['BUDGET'],
   PLAN: ['LINK', 'PLAN'],
   EITHER: ['EITHER'],
