@@ -468,6 +468,20 @@ describe('money set aside', () => {
     );
   });
 
+  test('of a budget as a whole is let go by any who operates an account of it, and by no other provider', async () => {
+    await payIn(kit, budget, { pence: 10_000n });
+    const set = { budgetId: budget.id, portionId: budget.managed, amount: pounds('100.00'), what: 'Respite' };
+    const { commitment } = await send(kit, 'commitMoney', set, shownCommitment, provider);
+    const release = { commitmentId: commitment.id, reason: 'Not needed' };
+    const stranger = { ...provider, organisation: 'D9H02' };
+    expect(
+      (await send(kit, 'releaseCommitment', release, shownCommitment, stranger)).userErrors[0].code,
+    ).toBe('NOT_FOUND');
+    const released = await send(kit, 'releaseCommitment', release, shownCommitment, provider);
+    expect(released.userErrors).toEqual([]);
+    expect(released.commitment.left).toEqual({ amount: '0.00' });
+  });
+
   test('moves between portions stay with their source, and are for funders', async () => {
     await fund();
     const move = (amount: string, claims: object = coordinator) =>

@@ -13,7 +13,7 @@ import { commitmentPrefix } from './prefix.ts';
 import { lockParts, openPurse, type Purse, potsFor } from './purse.ts';
 import { postShares } from './record.ts';
 import { type Pot, type Share, shareOut } from './rules.ts';
-import { mustFund, mustPay } from './subject.ts';
+import { mustFund, mustLetGo, mustPay } from './subject.ts';
 
 interface CommitmentResult {
   commitmentId: string;
@@ -124,7 +124,7 @@ export const releaseCommitmentCommand: Command<
     await lockParts(tx, part.partOfId ?? part.id);
     const places = await setAsideBy(tx, id!);
     for (const { budgetId, portionId } of places) {
-      await mustPay(context, { personId, budgetId, portionId }, 'commitmentId');
+      await mustLetGo(context, { personId, budgetId, portionId }, 'commitmentId');
     }
     const all = places.reduce((sum, { left }) => sum + left, 0n);
     const pence = input.amount == null ? all : amountOf(input.amount);

@@ -105,6 +105,21 @@ export async function mustPay(
   if (!(await holds(context, place, (p) => paysFrom(role, given, p)))) throw notPayer(role, field);
 }
 
+/** The same for money that was set aside, which may be in no portion: then any account of the budget is enough. */
+export async function mustLetGo(
+  context: CommandContext<Statements>,
+  place: Place,
+  field: string,
+): Promise<void> {
+  const { role } = context.viewer;
+  if (place.portionId !== null || !isOfProvider(role)) return mustPay(context, place, field);
+  const fromAny = (p: PolicyParameters) => `exists (
+    select from portion q join budget b on b.id = ${given.budgetId} and b.person_id = q.person_id
+     where q.person_id = ${given.personId} and q.budget_id in (b.id, b.part_of_id)
+       and ${paysFrom(role, { ...given, portionId: 'q.id' }, p)})`;
+  if (!(await holds(context, place, fromAny))) throw notPayer(role, field);
+}
+
 /** The fault of whoever does not pay from a place. */
 export function notPayer(role: ViewerRole, field: string): UserFault {
   if (role === 'REPRESENTATIVE') {
