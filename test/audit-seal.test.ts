@@ -238,9 +238,9 @@ describe('what commits in another order than it began', () => {
       await sealAudit(pool, later(2));
       return (await seals()).at(-1)!.awaited;
     };
-    await expect.poll(awaited, { timeout: 10_000 }).toBe('{}');
+    await expect.poll(awaited, { timeout: 45_000 }).toBe('{}');
     expect(await verifyAudit(pool)).toMatchObject({ events: 3n, fault: null });
-  });
+  }, 60_000);
 });
 
 test('two that seal while many write make one chain, with every event in it once', async () => {
