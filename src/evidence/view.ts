@@ -4,7 +4,7 @@ import {
   column,
   type Field,
   instant,
-  latestFirst,
+  latestPage,
   many,
   ofEitherSide,
   one,
@@ -54,36 +54,35 @@ const satisfied = ({ parent }: At) => `
    order by r.requirement, f.organisation_id`;
 
 /** A person's documents, the latest first. */
-const ofPerson: Field = {
-  is: 'connection',
-  type: 'Evidence',
-  keys: latestFirst('recorded_at', 'timestamptz'),
-  rows: ({ parent, after, limit }) => `
-    select * from evidence
-     where person_id = ${parent}.id and (recorded_at, id) < (${after[0]}, ${after[1]})
-     order by recorded_at desc, id desc limit ${limit}`,
-};
+const ofPerson = latestPage(
+  'Evidence',
+  'recorded_at',
+  'timestamptz',
+  ({ parent }) => `select * from evidence where person_id = ${parent}.id`,
+);
 
 /** The documents that show a spend. */
-const ofSpend: Field = many(
-  'Evidence',
-  ({
-    parent,
-  }) => `select e.* from spend_evidence u join evidence e on e.id = u.evidence_id and e.person_id = u.person_id
+export const ofSpend = (type: string): Field =>
+  many(
+    type,
+    ({
+      parent,
+    }) => `select e.* from spend_evidence u join evidence e on e.id = u.evidence_id and e.person_id = u.person_id
     where u.spend_id = ${parent}.id and u.person_id = ${parent}.person_id order by e.recorded_at, e.id`,
-);
+  );
 
 /** The document that a statement was read from. */
-const readFrom: Field = one(
-  'Evidence',
-  ({ parent }) =>
-    `select * from evidence where id = ${parent}.evidence_id and person_id = ${parent}.person_id`,
-);
+export const readFrom = (type: string): Field =>
+  one(
+    type,
+    ({ parent }) =>
+      `select * from evidence where id = ${parent}.evidence_id and person_id = ${parent}.person_id`,
+  );
 
 export const evidenceViews: Views = {
   Person: { fields: { evidence: ofPerson } },
-  Spend: { fields: { evidence: ofEitherSide(ofSpend) } },
-  BankStatement: { fields: { evidence: readFrom } },
+  Spend: { fields: { evidence: ofEitherSide(ofSpend('Evidence')) } },
+  BankStatement: { fields: { evidence: readFrom('Evidence') } },
   Evidence: personView(
     {
       kind: column('kind'),

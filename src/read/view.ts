@@ -247,6 +247,16 @@ export const latestFirst = (column: string, type: Time): Key[] => [
   { column: 'id', type: 'uuid', first: highestId },
 ];
 
+/** A page of what `rows` gives, the latest first. */
+export const latestPage = (type: string, by: string, time: Time, rows: (at: At) => string): Field => ({
+  is: 'connection',
+  type,
+  keys: latestFirst(by, time),
+  rows: (at) => `
+    select l.* from (${rows(at)}) l where (l.${by}, l.id) < (${at.after.join(', ')})
+     order by l.${by} desc, l.id desc limit ${at.limit}`,
+});
+
 export const idAscending = (column: string): Key => ({ column, type: 'uuid', first: lowestId });
 
 /** An organisation that a column names. */

@@ -14,7 +14,7 @@ import {
   earliestFirst,
   type Field,
   instant,
-  latestFirst,
+  latestPage,
   many,
   one,
   organisation,
@@ -124,14 +124,12 @@ const returnsToLookAt: Field = {
 };
 
 /** A person's returns, the latest period first. */
-const returns: Field = {
-  is: 'connection',
-  type: 'FinancialReturn',
-  keys: latestFirst('period_to', 'date'),
-  rows: ({ parent, after, limit }) => `
-    select * from financial_return where person_id = ${parent}.id and (period_to, id) < (${after[0]}, ${after[1]})
-     order by period_to desc, id desc limit ${limit}`,
-};
+const returns = latestPage(
+  'FinancialReturn',
+  'period_to',
+  'date',
+  ({ parent }) => `select * from financial_return where person_id = ${parent}.id`,
+);
 
 const openQueries = (v: string) => `
   (select count(*)::int from return_query q where q.return_id = ${v}.return_id and q.person_id = ${v}.person_id

@@ -5,7 +5,7 @@ import {
   earliestFirst,
   type Field,
   instant,
-  latestFirst,
+  latestPage,
   money,
   one,
   personView,
@@ -56,15 +56,12 @@ const lines: Field = {
   },
 };
 
-const bankStatements: Field = {
-  is: 'connection',
-  type: 'BankStatement',
-  keys: latestFirst('recorded_at', 'timestamptz'),
-  rows: ({ parent, after, limit }) => `
-    select * from bank_statement
-     where person_id = ${parent}.id and (recorded_at, id) < (${after[0]}, ${after[1]})
-     order by recorded_at desc, id desc limit ${limit}`,
-};
+const bankStatements = latestPage(
+  'BankStatement',
+  'recorded_at',
+  'timestamptz',
+  ({ parent }) => `select * from bank_statement where person_id = ${parent}.id`,
+);
 
 const unmatchedBankLines: Field = {
   is: 'connection',

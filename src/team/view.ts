@@ -8,7 +8,7 @@ import {
   derived,
   type Field,
   instant,
-  latestFirst,
+  latestPage,
   many,
   money,
   ofEitherSide,
@@ -38,25 +38,20 @@ const named = (type: string, table: string, id: string): Field =>
 /** The last day of something that is kept with the first on which it no longer holds. */
 const lastDayOf = (name: string): Field => value(({ parent }) => `${parent}.${name} - 1`);
 
-const rotas: Field = {
-  is: 'connection',
-  type: 'RotaWeek',
-  keys: latestFirst('week_begins', 'date'),
-  rows: ({ parent, after, limit }) => `
-    select * from rota_week
-     where person_id = ${parent}.id and (week_begins, id) < (${after[0]}, ${after[1]})
-     order by week_begins desc, id desc limit ${limit}`,
-};
+const rotas = latestPage(
+  'RotaWeek',
+  'week_begins',
+  'date',
+  ({ parent }) => `select * from rota_week where person_id = ${parent}.id`,
+);
 
-const timesheets: Field = {
-  is: 'connection',
-  type: 'Timesheet',
-  keys: latestFirst('week_begins', 'date'),
-  rows: ({ parent, after, limit }) => `
-    select * from timesheet
-     where worker_id = ${parent}.id and person_id = ${parent}.person_id and (week_begins, id) < (${after[0]}, ${after[1]})
-     order by week_begins desc, id desc limit ${limit}`,
-};
+const timesheets = latestPage(
+  'Timesheet',
+  'week_begins',
+  'date',
+  ({ parent }) =>
+    `select * from timesheet where worker_id = ${parent}.id and person_id = ${parent}.person_id`,
+);
 
 const shiftWarnings = value(
   ({ parent: s }) => `array_remove(array[

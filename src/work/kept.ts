@@ -4,16 +4,15 @@
  */
 import { keeps, ownOrganisation } from '../access/policy.ts';
 import { isOfTime, keptSpends, keptStatements } from '../evidence/kept.ts';
-import { evidenceViews } from '../evidence/view.ts';
+import { evidenceViews, ofSpend, readFrom } from '../evidence/view.ts';
 import { personPrefix } from '../person/view.ts';
 import { uuidOf } from '../platform/id.ts';
 import {
   column,
   type Field,
   globalId,
-  latestFirst,
+  latestPage,
   many,
-  one,
   personView,
   plainView,
   type Views,
@@ -24,56 +23,39 @@ import { statementViews } from '../spending/statement-view.ts';
 import { spendingViews } from '../spending/view.ts';
 import { teamViews } from '../team/view.ts';
 
-const keptRecords: Field = {
-  is: 'connection',
-  type: 'KeptRecord',
-  keys: latestFirst('valid_to', 'date'),
-  rows: (at) => {
-    const isOne = at.arg('boolean', (args) => args.personId != null);
-    const personId = at.arg('uuid', (args) =>
-      args.personId == null ? null : uuidOf(personPrefix, args.personId),
-    );
-    return `
-      select k.* from kept_record k
-       where k.organisation_id = ${ownOrganisation(at)} and (k.valid_to, k.id) < (${at.after.join(', ')})
-         and (not ${isOne} or k.person_id = ${personId}) and ${keeps(at.kind, 'k', at)}
-       order by k.valid_to desc, k.id desc limit ${at.limit}`;
-  },
-};
+const keptRecords = latestPage('KeptRecord', 'valid_to', 'date', (at) => {
+  const isOne = at.arg('boolean', (args) => args.personId != null);
+  const personId = at.arg('uuid', (args) =>
+    args.personId == null ? null : uuidOf(personPrefix, args.personId),
+  );
+  return `
+    select k.* from kept_record k
+     where k.organisation_id = ${ownOrganisation(at)} and (not ${isOne} or k.person_id = ${personId})
+       and ${keeps(at.kind, 'k', at)}`;
+});
 
-const spends: Field = {
-  is: 'connection',
-  type: 'KeptSpend',
-  keys: latestFirst('spent_on', 'date'),
-  rows: ({ parent, after, limit }) => `
-    select s.* from (${keptSpends(parent)}) s where (s.spent_on, s.id) < (${after.join(', ')})
-     order by s.spent_on desc, s.id desc limit ${limit}`,
-};
+const spends = latestPage('KeptSpend', 'spent_on', 'date', ({ parent }) => keptSpends(parent));
 
-const transfers: Field = {
-  is: 'connection',
-  type: 'LedgerTransfer',
-  keys: latestFirst('effective_on', 'date'),
-  rows: ({ parent: k, after, limit }) => `
+const transfers = latestPage(
+  'LedgerTransfer',
+  'effective_on',
+  'date',
+  ({ parent: k }) => `
     select t.* from ledger_transfer t
-     where t.budget_id = ${k}.budget_id and t.person_id = ${k}.person_id and (t.effective_on, t.id) < (${after.join(', ')})
-       and ${isOfTime('t.effective_on', k)} and exists (
-         select from ledger_account a
-          where a.id in (t.from_account_id, t.to_account_id) and a.person_id = t.person_id and a.portion_id = ${k}.id)
-     order by t.effective_on desc, t.id desc limit ${limit}`,
-};
+     where t.budget_id = ${k}.budget_id and t.person_id = ${k}.person_id and ${isOfTime('t.effective_on', k)} and exists (
+       select from ledger_account a
+        where a.id in (t.from_account_id, t.to_account_id) and a.person_id = t.person_id and a.portion_id = ${k}.id)`,
+);
 
 // A statement, and who is at work, know of which time they are.
 const ofTime = (k: string) => `${k}.valid_from, ${k}.valid_to`;
 
-const statements: Field = {
-  is: 'connection',
-  type: 'KeptStatement',
-  keys: latestFirst('recorded_at', 'timestamptz'),
-  rows: ({ parent: k, after, limit }) => `
-    select b.*, ${ofTime(k)} from (${keptStatements(k)}) b where (b.recorded_at, b.id) < (${after.join(', ')})
-     order by b.recorded_at desc, b.id desc limit ${limit}`,
-};
+const statements = latestPage(
+  'KeptStatement',
+  'recorded_at',
+  'timestamptz',
+  ({ parent: k }) => `select b.*, ${ofTime(k)} from (${keptStatements(k)}) b`,
+);
 
 const lines: Field = {
   is: 'connection',
@@ -95,31 +77,22 @@ const workers: Field = many(
      order by w.payroll_ref, w.id`,
 );
 
-const weeks: Field = {
-  is: 'connection',
-  type: 'KeptWeek',
-  keys: latestFirst('week_begins', 'date'),
-  rows: ({ parent: w, after, limit }) => `
+const weeks = latestPage(
+  'KeptWeek',
+  'week_begins',
+  'date',
+  ({ parent: w }) => `
     select s.*, d.minutes from timesheet s
      cross join lateral (
        select sum(d.minutes)::int as minutes from worked_day d
         where d.timesheet_id = s.id and d.person_id = s.person_id and ${isOfTime('d.day', w)}) d
-     where s.worker_id = ${w}.id and s.person_id = ${w}.person_id and d.minutes is not null
-       and (s.week_begins, s.id) < (${after.join(', ')})
-     order by s.week_begins desc, s.id desc limit ${limit}`,
-};
+     where s.worker_id = ${w}.id and s.person_id = ${w}.person_id and d.minutes is not null`,
+);
 
 /** Fields as another view has them. */
 function as(views: Views, type: string, ...names: string[]): Record<string, Field> {
   return Object.fromEntries(names.map((name) => [name, views[type]!.fields[name]!]));
 }
-
-const evidenceOfSpend = many(
-  'KeptEvidence',
-  ({ parent: s }) => `
-    select e.* from spend_evidence u join evidence e on e.id = u.evidence_id and e.person_id = u.person_id
-     where u.spend_id = ${s}.id and u.person_id = ${s}.person_id order by e.recorded_at, e.id`,
-);
 
 export const keptViews: Views = {
   Query: plainView({ keptRecords }),
@@ -163,7 +136,7 @@ export const keptViews: Views = {
       'externalRef',
       'recordedAt',
     ),
-    evidence: evidenceOfSpend,
+    evidence: ofSpend('KeptEvidence'),
   }),
   KeptEvidence: personView(
     as(evidenceViews, 'Evidence', 'id', 'kind', 'fileName', 'mediaType', 'sha256', 'dated', 'downloadUrl'),
@@ -178,10 +151,7 @@ export const keptViews: Views = {
         (select ${b}.closing_pence where not exists (
            select from bank_line l where l.statement_id = ${b}.id and l.person_id = ${b}.person_id and l.booked_on >= ${b}.valid_to))`,
     },
-    evidence: one(
-      'KeptEvidence',
-      ({ parent: b }) => `select * from evidence where id = ${b}.evidence_id and person_id = ${b}.person_id`,
-    ),
+    evidence: readFrom('KeptEvidence'),
     lines,
   }),
   KeptBankLine: personView(
