@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, chmod, chown, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { totalmem } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -17,11 +18,17 @@ type Options = {
   settings?: Record<string, string>;
 };
 
+/** An eighth of the memory, and 2 GB at most, for what is read often. It is taken as it is filled. */
+function sharedBuffers(): string {
+  const memory = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+  return `${Math.floor(Math.min(memory / 8, 2 ** 31) / 2 ** 20)}MB`;
+}
+
 const usualSettings = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
   shared_preload_libraries: 'pg_stat_statements',
-  shared_buffers: '256MB',
+  shared_buffers: sharedBuffers(),
   max_connections: '200',
   // Every statement of the hub is short; compiling one costs more than it can save.
   jit: 'off',
