@@ -270,8 +270,11 @@ test('of 500 requests of 20 viewers on two connections, some of them failing, ea
   );
   const read = (name: string, what: string) => ({
     name,
-    text: `select r.names from ${viewerSql('$1::text[]', '$2::date')} left join lateral (
-             select array_agg(sort_name order by sort_name)::text as names from person, ${what}) r on true`,
+    text: `select r.names, asked.p1 from (select ${viewerSql('$1::text[]', '$2::date')}, e.*
+             from unnest($3::int[]) with ordinality e(p1, n)) asked left join lateral (
+             select array_agg(sort_name order by sort_name)::text as names from person, ${what}) r on true
+            order by asked.n`,
+    each: [2],
   });
   const whole = read('whole', '(select 1) w');
   const fails = read('fails', '(select 1 where 1 / (select 0) > 0) w');
@@ -294,8 +297,8 @@ test('of 500 requests of 20 viewers on two connections, some of them failing, ea
         const code = codes[n % codes.length]!;
         const asked = n % 50 === 7 ? sleeps : n % 12 === 5 ? fails : n % 10 === 1 ? nobodys : whole;
         try {
-          const [row] = await lanes.run(asked, asked === nobodys ? [] : [[`ods:${code}`], today]);
-          expect(row).toEqual(asked === nobodys ? [0] : [`{${Array(5).fill(code).join()}}`]);
+          const [row] = await lanes.run(asked, asked === nobodys ? [] : [[`ods:${code}`], today, n]);
+          expect(row).toEqual(asked === nobodys ? [0] : [`{${Array(5).fill(code).join()}}`, n]);
           expect(asked === nobodys || asked === whole).toBe(true);
           answered += 1;
         } catch (error) {

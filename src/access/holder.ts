@@ -21,16 +21,16 @@ export function holdersOf({ role, subject, organisation, nhsNumber }: Viewer, ke
 }
 
 /**
- * SQL: a from-item `viewer` that says who the transaction's viewer is, and forgets whom another saw. All that reads is
- * joined to it by `left join lateral`: PostgreSQL runs it before, for it has side effects and one row, and were it ever
- * to run after, nobody would be seen.
+ * SQL: columns that say who the transaction's viewer is, and forget whom another saw, as functions with side effects.
+ * They stand in a from-item that all that reads is joined to by `left join lateral`: PostgreSQL runs it before, and were
+ * it ever to run after, nobody would be seen.
  */
 export const viewerSql = (holders: string, today: string): string =>
-  `(select set_config('tandem.holders', ${holders}::text, true), set_config('tandem.today', ${today}::text, true),
-           set_config('tandem.seen', '', true)) viewer`;
+  `set_config('tandem.holders', ${holders}::text, true), set_config('tandem.today', ${today}::text, true),
+   set_config('tandem.seen', '', true)`;
 
 /** The same for a transaction of several statements, on a connection of the worker. */
 export async function readAs(sql: Sql, viewer: Viewer, today: string, keeping = false): Promise<void> {
   await sql.query('set local role tandem_reader');
-  await sql.query(`select from ${viewerSql('$1::text[]', '$2::date')}`, [holdersOf(viewer, keeping), today]);
+  await sql.query(`select ${viewerSql('$1::text[]', '$2::date')}`, [holdersOf(viewer, keeping), today]);
 }

@@ -124,6 +124,7 @@ export function openAudit(recorder: Pipeline): Audit {
   async function drain() {
     writing = true;
     while (waiting.length > 0) {
+      if (!process.env.NOIMM) await new Promise((resolve) => setImmediate(resolve));
       const batch = waiting;
       waiting = [];
       try {

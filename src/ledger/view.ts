@@ -17,47 +17,71 @@ import {
 } from '../read/view.ts';
 import { budgetStatement, personStatement, statementViews } from './statement.ts';
 
-/**
- * SQL: for the budgets in `budgets` (rows with `id` and `person_id`), what came in, went out and is left, by budget
- * and source of money. Paid in is what the funder gave less what it got back; left is what is held: neither spent nor
- * set aside.
- */
-const balancesOf = (budgets: string, only = '') => `
-  select a.budget_id, a.person_id, a.source,
-         coalesce(sum(a.in_pence - a.out_pence) filter (where a.kind = 'ALLOCATED'), 0) as allocated,
+/** SQL: what came in, went out and is left in the accounts `a`: paid in is what the funder gave less what it got back. */
+const sums = `
          coalesce(sum(a.out_pence - a.in_pence) filter (where a.kind = 'FUNDER'), 0) as paid_in,
          coalesce(sum(a.in_pence - a.out_pence) filter (where a.kind = 'SPENT'), 0) as spent,
          coalesce(sum(a.in_pence - a.out_pence) filter (where a.kind = 'COMMITTED'), 0) as committed,
-         coalesce(sum(a.in_pence - a.out_pence) filter (where a.kind = 'HELD'), 0) as remaining
+         coalesce(sum(a.in_pence - a.out_pence) filter (where a.kind = 'HELD'), 0) as remaining`;
+
+/**
+ * SQL: that of the budgets in `budgets` (rows with `id` and `person_id`), by budget and source of money, with what is
+ * allocated of it. Left is what is held: neither spent nor set aside.
+ */
+const balancesOf = (budgets: string, only = '') => `
+  select a.budget_id, a.person_id, a.source,
+         coalesce(sum(a.in_pence - a.out_pence) filter (where a.kind = 'ALLOCATED'), 0) as allocated, ${sums}
     from (${budgets}) b join ledger_account a on a.budget_id = b.id and a.person_id = b.person_id ${only}
    group by a.budget_id, a.person_id, a.source`;
 
-/**
- * SQL: a person's budgets that are in force today, by source of money and who gives it: what is agreed for a year
- * beside what the ledger holds. A source may be agreed and not yet have moved, or the other way round. Of a budget
- * that is part of an integrated one in force nothing is agreed beside that: its money moves, under the same funder.
- */
-function byFunder(personId: string, at: At): string {
-  const isInForce = (b: string) => `${b}.status in ('ACTIVE', 'SUSPENDED')
+const isInForce = (b: string, at: At) => `${b}.status in ('ACTIVE', 'SUSPENDED')
       and ${b}.valid_from <= ${at.today()} and (${b}.valid_to is null or ${b}.valid_to > ${at.today()})`;
-  const inForce = `select b.id, b.person_id, b.part_of_id from budget b
-    where b.person_id = ${personId} and ${isInForce('b')} and ${at.shares('b.person_id', budgetSide('b'))}`;
-  return `
-    select ${personId} as person_id, f.source, f.organisation_id, sum(f.agreed) as agreed, sum(f.paid_in) as paid_in,
-           sum(f.spent) as spent, sum(f.committed) as committed, sum(f.remaining) as remaining
+
+/**
+ * SQL: a person's budgets that are in force today as `b`, and as `l` the lines of those, with what is agreed by them
+ * today. Of a budget that is part of an integrated one in force nothing is agreed beside that: its money moves, under
+ * the same funder.
+ */
+const inForce = (personId: string, at: At) => `
+  with b as materialized (
+    select b.id, b.person_id, b.part_of_id from budget b
+     where b.person_id = ${personId} and ${isInForce('b', at)} and ${at.shares('b.person_id', budgetSide('b'))}
+  ), l as materialized (
+    select l.id, l.budget_id, l.source, l.organisation_id, l.amount_pence, l.valid_from,
+           case when ${holdsOn('l', at.today())}
+             and (b.part_of_id is null or not exists (
+               select from budget w where w.id = b.part_of_id and w.person_id = b.person_id and ${isInForce('w', at)}))
+           then l.amount_pence end as agreed
+      from b join funding_line l on l.budget_id = b.id and l.person_id = b.person_id
+  )`;
+
+/**
+ * SQL: a person's budgets that are in force today as one: what is agreed for a year beside what the ledger holds. Where
+ * it is asked for, with an array of the same by source of money and who gives it. A source may be agreed and not yet
+ * have moved, or the other way round.
+ */
+function combined(at: At): string {
+  const personId = `${at.parent}.id`;
+  if (!at.asks('byFunder'))
+    return `${inForce(personId, at)}
+      select ${personId} as person_id, ${sums}, (select coalesce(sum(agreed), 0) from l) as agreed
+        from b join ledger_account a on a.budget_id = b.id and a.person_id = b.person_id`;
+  return `${inForce(personId, at)}
+    select ${personId} as person_id, coalesce(sum(f.agreed), 0) as agreed, coalesce(sum(f.paid_in), 0) as paid_in,
+           coalesce(sum(f.spent), 0) as spent, coalesce(sum(f.committed), 0) as committed,
+           coalesce(sum(f.remaining), 0) as remaining, array_agg(f) as funders
       from (
-        select l.source, l.organisation_id, l.amount_pence as agreed, 0 as paid_in, 0 as spent, 0 as committed, 0 as remaining
-          from (${inForce}) b join funding_line l on l.budget_id = b.id and l.person_id = b.person_id
-         where ${holdsOn('l', at.today())}
-           and (b.part_of_id is null or not exists (
-             select from budget w where w.id = b.part_of_id and w.person_id = b.person_id and ${isInForce('w')}))
-         union all
-        select m.source, (select l.organisation_id from funding_line l
-                           where l.budget_id = m.budget_id and l.person_id = m.person_id and l.source = m.source
-                           order by l.valid_from desc nulls last, l.amount_pence desc, l.id limit 1),
-               0, m.paid_in, m.spent, m.committed, m.remaining
-          from (${balancesOf(inForce)}) m) f
-     group by f.source, f.organisation_id`;
+        select ${personId} as person_id, f.source, f.organisation_id, sum(f.agreed) as agreed,
+               sum(f.paid_in) as paid_in, sum(f.spent) as spent, sum(f.committed) as committed, sum(f.remaining) as remaining
+          from (
+            select source, organisation_id, agreed, 0 as paid_in, 0 as spent, 0 as committed, 0 as remaining
+              from l where agreed is not null
+             union all
+            select m.source, (select organisation_id from l where l.budget_id = m.budget_id and l.source = m.source
+                               order by valid_from desc nulls last, amount_pence desc, id limit 1),
+                   0, m.paid_in, m.spent, m.committed, m.remaining
+              from (${balancesOf('select id, person_id from b')}) m) f
+         group by f.source, f.organisation_id) f`;
 }
 
 /** The figures that a row of `balancesOf`, or sums of such rows, give. */
@@ -85,14 +109,7 @@ export const ledgerViews: Views = {
   Person: {
     fields: {
       statement: personStatement,
-      combined: one(
-        'CombinedBudget',
-        (at) => `select ${at.parent}.id as person_id, coalesce(sum(f.agreed), 0) as agreed,
-            coalesce(sum(f.paid_in), 0) as paid_in, coalesce(sum(f.spent), 0) as spent,
-            coalesce(sum(f.committed), 0) as committed, coalesce(sum(f.remaining), 0) as remaining,
-            array_agg(f) as funders
-          from (${byFunder(`${at.parent}.id`, at)}) f`,
-      ),
+      combined: one('CombinedBudget', combined),
     },
   },
   Budget: {

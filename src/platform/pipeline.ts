@@ -5,13 +5,19 @@
  */
 import type { Socket } from 'node:net';
 import pg from 'pg';
-import { type Deadline, inTime, tooLate } from './deadline.ts';
+import { type Deadline, inTime } from './deadline.ts';
 import { Fault } from './fault.ts';
 
 export interface Statement {
   /** Unique for its text: it names the prepared statement. */
   name: string;
   text: string;
+  /**
+   * The values at these positions, counted from 0, are sent as arrays with an element for each run: what waits at the
+   * same time, and has all other values the same, goes as one. It answers with a row for each, in their order. To start
+   * a statement costs as much as a person's record does, so that many go much faster together than one by one.
+   */
+  each?: readonly number[];
 }
 
 export interface Pipeline {
@@ -28,10 +34,8 @@ export interface Pipeline {
 interface Lane {
   client: pg.Client;
   ready: Promise<unknown>;
-  inFlight: number;
   names: Set<string>;
-  /** What is sent in one turn of the event loop goes out in one write: writing costs more than most of what is written. */
-  held: boolean;
+  isReady: boolean;
   /** What was sent and is not answered, in its order: the database is at work on the first. */
   sent: Sent[];
   /** Cancels that came too late for the statement they were meant for, and may hit the one behind it. */
@@ -39,15 +43,44 @@ interface Lane {
   cancelling: boolean;
 }
 
+/** Runs that went as one. */
 interface Sent {
-  /** Whoever asked no longer waits. */
-  isOver: () => boolean;
+  runs: Run[];
+  alike: Alike;
+  at: number;
   /** A cancel is on its way to it. */
   isCancelled: boolean;
 }
 
+interface Run {
+  statement: Statement;
+  values: unknown[];
+  /** Whoever asked no longer waits. */
+  isOver: () => boolean;
+  tries: number;
+  /** Where it was sent, while it is not answered. */
+  lane: Lane | null;
+  resolve(rows: unknown[][]): void;
+  reject(error: unknown): void;
+}
+
+/** What must be the same for a run to go with others; of one that goes alone, itself. */
+type Alike = string | Run;
+
 /** More in flight on one connection wait behind each other and only lengthen the slowest answers. */
 const maxInFlight = 4;
+/** So many runs go as one at most. */
+const maxTogether = 16;
+/**
+ * So long may runs that go as one take, as far as can be told: the first of them waits for the last. And as long does a
+ * run wait for the same that is under way, to go with those that come meanwhile, unless that are as many as may go.
+ */
+const togetherMs = 20;
+/**
+ * The shortest that a run took tells its pace, since a busy process hears late of what was fast; each that takes longer
+ * makes it longer by this much at most.
+ */
+const slowing = 1.2;
 /** A connection keeps every statement it prepared; past this many it is replaced, so that odd queries leave no trace. */
 const maxPrepared = 500;
 const maxWaiting = 2_000;
@@ -83,7 +116,13 @@ export function openPipeline(
 ): Pipeline {
   const options = `${config.options ?? ''} ${settings} -c default_transaction_read_only=${readOnly ? 'on' : 'off'}`;
   const open: Lane[] = [];
-  const waiting: (() => void)[] = [];
+  /** What is to be sent, in the order in which the first of each came. */
+  const waiting = new Map<Alike, Run[]>();
+  let waits = 0;
+  /** How long a run of a statement takes, in ms, where it may go with others. */
+  const paces = new WeakMap<Statement, number>();
+  let soon: NodeJS.Immediate | undefined;
+  let later: NodeJS.Timeout | undefined;
   let sent = 0;
   let closed = false;
 
@@ -92,9 +131,8 @@ export function openPipeline(
     const lane: Lane = {
       client,
       ready: client.connect(),
-      inFlight: 0,
       names: new Set(),
-      held: false,
+      isReady: false,
       sent: [],
       strays: 0,
       cancelling: false,
@@ -105,29 +143,24 @@ export function openPipeline(
     };
     client.on('error', drop);
     client.on('end', drop);
-    lane.ready.catch(drop);
+    lane.ready.then(() => {
+      lane.isReady = true;
+    }, drop);
     open.push(lane);
     return lane;
   }
 
   // pg has no way to say so from outside: this reaches for the socket of its connection.
-  function holdWrites(lane: Lane) {
-    if (lane.held) return;
-    const { stream } = (lane.client as unknown as { connection: { stream: Socket } }).connection;
-    lane.held = true;
-    stream.cork();
-    setImmediate(() => {
-      lane.held = false;
-      stream.uncork();
-    });
-  }
+  const socketOf = ({ client }: Lane) =>
+    (client as unknown as { connection: { stream: Socket } }).connection.stream;
 
-  function freeLane(): Lane | null {
+  /** The lane with the least to do, of those that have room. */
+  function freeLane(room: number): Lane | null {
     let best: Lane | null = null;
-    for (const lane of open) if (best === null || lane.inFlight < best.inFlight) best = lane;
-    if (best !== null && best.inFlight === 0) return best;
+    for (const lane of open) if (best === null || lane.sent.length < best.sent.length) best = lane;
+    if (best !== null && best.sent.length === 0) return best;
     if (open.length < lanes) return openLane();
-    return best !== null && best.inFlight < maxInFlight ? best : null;
+    return best !== null && best.sent.length < room ? best : null;
   }
 
   function retireWhenFull(lane: Lane) {
@@ -139,13 +172,15 @@ export function openPipeline(
     void lane.client.end();
   }
 
+  const nobodyWaits = ({ runs }: Sent) => runs.every(({ isOver }) => isOver());
+
   /**
    * Ends the statement that the lane is at work on, if whoever asked no longer waits. A cancel names a connection and
    * no statement: should it arrive when the next is at work, that one is sent again.
    */
   async function cancelFirst(lane: Lane): Promise<void> {
     const [first] = lane.sent;
-    if (first === undefined || !first.isOver() || first.isCancelled || lane.cancelling) return;
+    if (first === undefined || !nobodyWaits(first) || first.isCancelled || lane.cancelling) return;
     lane.cancelling = true;
     // As the login itself: the roles that the hub takes may not cancel what a connection of the login is at.
     const other = new pg.Client({ ...config, options: undefined });
@@ -160,86 +195,163 @@ export function openPipeline(
     } finally {
       lane.cancelling = false;
       await other.end().catch(() => {});
-      if (lane.sent[0]?.isOver()) lookLater(lane);
+      if (lane.sent[0] !== undefined && nobodyWaits(lane.sent[0])) lookLater(lane);
     }
   }
 
   const lookLater = (lane: Lane) => void setTimeout(() => void cancelFirst(lane), cancelAfterMs).unref();
 
-  /** Sends it, and gives the answer. */
-  async function send(lane: Lane, statement: Statement, values: unknown[], isOver: () => boolean) {
-    const entry: Sent = { isOver, isCancelled: false };
-    let failure: { code?: unknown } | undefined;
-    lane.inFlight += 1;
-    lane.names.add(statement.name);
+  function enqueue(run: Run, alike: Alike) {
+    const same = waiting.get(alike);
+    if (same === undefined) waiting.set(alike, [run]);
+    else same.push(run);
+    waits += 1;
+    // Once all that comes in this turn of the event loop is there.
+    soon ??= setImmediate(dispatch);
+  }
+
+  /** Whoever asked no longer waits, and it was not sent. */
+  function forget(run: Run, alike: Alike) {
+    const same = waiting.get(alike);
+    const index = same?.indexOf(run) ?? -1;
+    if (index < 0) return;
+    same!.splice(index, 1);
+    waits -= 1;
+    if (same!.length === 0) waiting.delete(alike);
+  }
+
+  /** How long runs still wait for the same that is under way; nothing when they may go. */
+  function toWait(alike: Alike): number {
+    let newest = -Infinity;
+    for (const { sent } of open)
+      for (const entry of sent) if (entry.alike === alike) newest = Math.max(newest, entry.at);
+    return Math.max(0, newest + togetherMs - performance.now());
+  }
+
+  /** Sends what waits, as far as there is room. */
+  function dispatch() {
+    clearImmediate(soon);
+    clearTimeout(later);
+    soon = later = undefined;
+    const corked = new Set<Socket>();
+    for (const [alike, runs] of waiting) {
+      const isEach = typeof alike === 'string';
+      const most = isEach ? mostTogether(paces.get(runs[0]!.statement)) : 1;
+      while (runs.length > 0) {
+        // What could go together waits for others rather than behind them.
+        const lane = freeLane(isEach ? 1 : maxInFlight);
+        if (lane === null) break;
+        const left = isEach && runs.length < most ? toWait(alike) : 0;
+        if (left > 0) {
+          later ??= setTimeout(dispatch, left);
+          break;
+        }
+        // Writing costs more than most of what is written: all of a lane goes out at once.
+        const socket = socketOf(lane);
+        if (!corked.has(socket)) socket.cork();
+        corked.add(socket);
+        const together = runs.splice(0, most);
+        waits -= together.length;
+        void send(lane, together, alike);
+      }
+      if (runs.length === 0) waiting.delete(alike);
+    }
+    for (const socket of corked) socket.uncork();
+  }
+
+  async function send(lane: Lane, runs: Run[], alike: Alike): Promise<void> {
+    const [{ statement, values }] = runs as [Run];
+    const { name, text, each } = statement;
+    const entry: Sent = { runs, alike, at: performance.now(), isCancelled: false };
+    lane.sent.push(entry);
+    for (const run of runs) run.lane = lane;
+    lane.names.add(name);
     sent += 1;
+    let failure: { code?: unknown } | undefined;
     try {
-      await lane.ready;
-      holdWrites(lane);
-      lane.sent.push(entry);
-      const { rows } = await lane.client.query<unknown[]>({ ...statement, values, rowMode: 'array' });
-      return rows;
+      if (!lane.isReady) {
+        await lane.ready;
+        entry.at = performance.now();
+      }
+      const { rows } = await lane.client.query<unknown[]>({
+        name,
+        text,
+        values: each === undefined ? values : together(each, runs),
+        rowMode: 'array',
+      });
+      if (each === undefined) return runs[0]!.resolve(rows);
+      if (rows.length !== runs.length)
+        throw new Error(`${runs.length} runs were answered by ${rows.length} rows`);
+      for (const [index, run] of runs.entries()) run.resolve([rows[index]!]);
+      const pace = (performance.now() - entry.at) / runs.length;
+      paces.set(statement, Math.min(pace, (paces.get(statement) ?? pace) * slowing));
     } catch (error) {
       failure = error as { code?: unknown };
-      throw error;
     } finally {
       if (entry.isCancelled && failure?.code !== cancelled) lane.strays += 1;
-      const index = lane.sent.indexOf(entry);
-      if (index >= 0) lane.sent.splice(index, 1);
-      if (lane.sent[0]?.isOver()) lookLater(lane);
-      lane.inFlight -= 1;
+      lane.sent.splice(lane.sent.indexOf(entry), 1);
+      if (failure !== undefined) again(lane, runs, failure);
+      if (lane.sent[0] !== undefined && nobodyWaits(lane.sent[0])) lookLater(lane);
       retireWhenFull(lane);
-      waiting.shift()?.();
+      // Before the answers are passed on, so that the database is not left idle meanwhile.
+      dispatch();
     }
   }
 
-  /** Waits for a lane with room. */
-  async function nextLane(deadline: Deadline | undefined): Promise<Lane> {
-    for (;;) {
-      if (waiting.length >= maxWaiting) throw busy();
-      await new Promise<void>((resolve) => {
-        waiting.push(resolve);
-        deadline?.whenOver(() => {
-          const index = waiting.indexOf(resolve);
-          if (index >= 0) waiting.splice(index, 1);
-          resolve();
-        });
-      });
-      if (deadline?.isOver()) {
-        // It may have been woken for a place that it no longer wants.
-        waiting.shift()?.();
-        throw tooLate();
-      }
-      const lane = freeLane();
-      if (lane !== null) return lane;
+  /** Sends what failed through no fault of its own once more; the rest hears why it failed. */
+  function again(lane: Lane, runs: Run[], failure: { code?: unknown }) {
+    // Somebody else's cancel hit it, or hit the one before it, that was to prepare the statement of both.
+    const isStray = failure.code === cancelled && lane.strays > 0;
+    if (isStray) lane.strays -= 1;
+    for (const run of runs) {
+      run.tries += 1;
+      run.lane = null;
+      // Of several that went as one, it may have been any: each is tried alone.
+      const isBlameless = isStray || failure.code === notPrepared || runs.length > 1;
+      if (run.isOver() || run.tries === maxTries || !isBlameless || closed) run.reject(failure);
+      else enqueue(run, run);
     }
   }
 
   return {
-    async run(statement, values, deadline) {
+    run(statement, values, deadline) {
+      if (closed || waits >= maxWaiting) return Promise.reject(busy());
       const isOver = deadline?.isOver ?? (() => false);
-      for (let tries = 1; ; tries++) {
-        const lane = freeLane() ?? (await nextLane(deadline));
-        if (closed) throw busy();
-        const answer = send(lane, statement, values, isOver);
-        try {
-          return await (deadline === undefined ? answer : inTime(answer, deadline, () => lookLater(lane)));
-        } catch (error) {
-          const { code } = error as { code?: unknown };
-          if (isOver() || tries === maxTries) throw error;
-          // Somebody else's cancel hit it, or hit the one before it, that was to prepare the statement of both.
-          if (code === cancelled && lane.strays > 0) lane.strays -= 1;
-          else if (code !== notPrepared) throw error;
-        }
-      }
+      const run: Run = { statement, values, isOver, tries: 0, lane: null, resolve: ignore, reject: ignore };
+      const alike = alikeOf(run);
+      const answer = new Promise<unknown[][]>((resolve, reject) => Object.assign(run, { resolve, reject }));
+      enqueue(run, alike);
+      if (deadline === undefined) return answer;
+      return inTime(answer, deadline, () => (run.lane === null ? forget(run, alike) : lookLater(run.lane)));
     },
     sent: () => sent,
     async close() {
       closed = true;
-      for (const wake of waiting.splice(0)) wake();
+      clearImmediate(soon);
+      clearTimeout(later);
+      for (const { reject } of [...waiting.values()].flat()) reject(busy());
+      waiting.clear();
       await Promise.all(
         open.splice(0).map((lane) => lane.ready.then(() => lane.client.end()).catch(() => {})),
       );
     },
   };
+}
+
+const ignore = () => {};
+
+/** The statement, and every value that is not each one's own. */
+function alikeOf(run: Run): Alike {
+  const { name, each } = run.statement;
+  if (each === undefined) return run;
+  return JSON.stringify([name, run.values.filter((_, index) => !each.includes(index))]);
+}
+
+const mostTogether = (pace = togetherMs) => Math.min(maxTogether, Math.max(1, Math.floor(togetherMs / pace)));
+
+/** The values of runs that go as one. */
+function together(each: readonly number[], runs: Run[]): unknown[] {
+  const values: unknown[] = [...runs[0]!.values];
+  for (const index of each) values[index] = runs.map((run) => run.values[index]);
+  return values;
 }

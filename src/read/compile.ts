@@ -57,7 +57,7 @@ export interface Root {
 export interface Plan {
   statement: Statement;
   /** Each parameter's value, from the run and from the arguments of the field with that index. */
-  parameters: ((run: Run, args: Arguments[]) => unknown)[];
+  parameters: Value[];
   /** The fields that have arguments. */
   withArguments: { def: GraphQLField<unknown, unknown>; node: FieldNode; known?: Arguments }[];
   /** For the audit: the types of which more than an id is asked, such as `Person,Plan`. */
@@ -69,6 +69,8 @@ export interface Plan {
   /** It reads a record that was opened in an emergency. */
   emergency: boolean;
 }
+
+type Value = (run: Run, args: Arguments[]) => unknown;
 
 /** PostgreSQL cuts longer column names off, and a column's name is the response key. */
 const maxKeyLength = 63;
@@ -90,7 +92,9 @@ export function compile(
   role: ViewerRole,
   selection: Selection,
 ): Plan {
-  const parameters: Plan['parameters'] = [];
+  /** What is bound is the same for all that the viewer asks on a day, or each request's `own`. */
+  const bound: { type: string; value: Value }[] = [];
+  const own: typeof bound = [];
   const withArguments: Plan['withArguments'] = [];
   const derivations: Derivation[] = [];
   const restricted = new Set<string>();
@@ -107,7 +111,10 @@ export function compile(
   let past: { day: string; knownAt: string; dayOf: Derivation['day'] } | undefined;
   let aliases = 0;
 
-  const bind = (type: string, value: Plan['parameters'][number]) => `$${parameters.push(value)}::${type}`;
+  const bind = (type: string, value: Value) => `$${bound.push({ type, value })}::${type}`;
+  /** A column of the from-item `asked`. An array can be none: requests with the same one go together. */
+  const bindOwn = (type: string, value: Value) =>
+    type.endsWith('[]') ? bind(type, value) : `asked.p${own.push({ type, value })}`;
 
   /** A parameter that is the same wherever it is used stands in the statement once. */
   function once(name: string, make: () => string): string {
@@ -123,7 +130,7 @@ export function compile(
     viewer: (fact: 'subject' | 'name' | 'organisation' | 'nhsNumber') =>
       once(fact, () => bind('text', (run) => run.viewer[fact])),
     today,
-    now: () => once('now', () => bind('timestamptz', (run) => run.now.toISOString())),
+    now: () => once('now', () => bindOwn('timestamptz', (run) => run.now.toISOString())),
   };
 
   /** Does `inner` under the `asAt` argument of the field, if it has one. */
@@ -133,8 +140,8 @@ export function compile(
     const asAtOf = (args: Arguments) => (args.asAt ?? {}) as { day?: string | null; knownAt?: Date | null };
     const dayOf: Derivation['day'] = (run, args) => asAtOf(args[index] ?? {}).day ?? run.today;
     past = {
-      day: bind('date', dayOf),
-      knownAt: bind(
+      day: bindOwn('date', dayOf),
+      knownAt: bindOwn(
         'timestamptz',
         (_run, args) => asAtOf(args[index] ?? {}).knownAt?.toISOString() ?? 'infinity',
       ),
@@ -168,8 +175,9 @@ export function compile(
       kind,
       part,
       day: () => past?.day ?? today(),
+      asks: () => true,
       table: (name, personId) => (past === undefined ? name : asKnownAt(name, personId, past.knownAt)),
-      arg: (type, value) => bind(type, (run, args) => value(args[index] ?? {}, run)),
+      arg: (type, value) => bindOwn(type, (run, args) => value(args[index] ?? {}, run)),
     };
   }
 
@@ -311,9 +319,11 @@ export function compile(
     const people = viewOf(type.name).person?.(alias) ?? 'null::uuid';
     if (field.is === 'connection')
       return page(field, at, alias, people, objectType(def), nodes, `${owner.name}.${def.name}`);
+    const fields = subFields(type, nodes);
+    const asks = (name: string) => [...fields.values()].some(([node]) => node!.name.value === name);
     const [row, rows] = lookingBack(field, nodes[0]!, withArguments.length - 1, () => [
-      object(members(type, alias, subFields(type, nodes))),
-      sharedRows(type.name, part, field.rows(at)),
+      object(members(type, alias, fields)),
+      sharedRows(type.name, part, field.rows({ ...at, asks })),
     ]);
     const from = `(${rows}) ${alias}, ${row.from}`;
     return field.is === 'one'
@@ -393,7 +403,7 @@ export function compile(
     const cursor = (of: string) =>
       cursorSql(
         of,
-        at.arg('bytea', (_args, run) => keyOf(run)),
+        bind('bytea', (run) => keyOf(run)),
       );
 
     /** What is gathered of all rows, in their order, and where the objects of a row come from. */
@@ -506,10 +516,18 @@ export function compile(
     bind('text[]', (run) => holdersOf(run.viewer, keeping)),
     today(),
   );
-  const { text, used } = renumbered(`select ${columns.join(', ')} from ${viewer} ${froms.join(' ')}`);
+  const each = own.length === 0 ? '' : eachSql(own, bound.length);
+  const { text, used } = renumbered(
+    `select ${columns.join(', ')} from (select ${viewer}${each}) asked ${froms.join(' ')}${each && ' order by asked.n'}`,
+  );
+  const all = [...bound, ...own];
   return {
-    statement: { name: createHash('sha256').update(text).digest('base64url').slice(0, 32), text },
-    parameters: used.map((index) => parameters[index]!),
+    statement: {
+      name: createHash('sha256').update(text).digest('base64url').slice(0, 32),
+      text,
+      ...(each && { each: used.flatMap((index, at) => (index < bound.length ? [] : [at])) }),
+    },
+    parameters: used.map((index) => all[index]!.value),
     withArguments,
     parts: [...parts].filter((type) => !partless.has(type)).join(),
     derivations,
@@ -533,6 +551,12 @@ function renumbered(text: string): { text: string; used: number[] } {
   });
   return { text: counted, used };
 }
+
+/** SQL: further columns of a row for each request, with what is its own, and its number. */
+const eachSql = (own: { type: string }[], before: number): string => {
+  const arrays = own.map(({ type }, index) => `$${before + index + 1}::${type}[]`);
+  return `, e.* from unnest(${arrays.join(', ')}) with ordinality e(${own.map((_, index) => `p${index + 1}`).join(', ')}, n)`;
+};
 
 type NestedField = Exclude<Field, { is: 'value' | 'part' | 'derived' }>;
 

@@ -39,6 +39,8 @@ export interface At extends PolicyParameters {
    * was known at its instant. `personId` is SQL of the person whose rows are wanted.
    */
   table(name: string, personId: string): string;
+  /** Whether the object's field of this name is selected: what only that needs may be left out. */
+  asks(name: string): boolean;
   /** A placeholder for something made of the field's arguments. */
   arg(type: string, value: (args: Arguments, run: Run) => unknown): string;
 }
