@@ -5,7 +5,7 @@
  * --people N      how many people the database holds (100000)
  * --seconds S     how long a round takes (5)
  * --rounds N      rounds of each, alternating (5)
- * --only a,b      record, slim, caseload, sync, ledger, statement, balance, payrun, live, bulk, work
+ * --only a,b      record, viewers, slim, caseload, sync, ledger, statement, balance, payrun, live, bulk, work
  * --streams N     how many streams are open at once (2000)
  * --schedules N   how many people a month's payments are made to (140000)
  * --keep DIR      makes the database there and leaves it, or takes the one that is there
@@ -35,7 +35,7 @@ const { values: given } = parseArgs({
     rounds: { type: 'string', default: '5' },
     only: {
       type: 'string',
-      default: 'record,slim,caseload,sync,ledger,statement,balance,payrun,live,bulk,work',
+      default: 'record,viewers,slim,caseload,sync,ledger,statement,balance,payrun,live,bulk,work',
     },
     schedules: { type: 'string', default: '140000' },
     streams: { type: 'string', default: '2000' },
@@ -61,7 +61,7 @@ try {
   tell(
     `${availableParallelism()} cores (${cpus()[0]?.model}), Node ${process.version}, PostgreSQL ${rows[0].server_version}`,
   );
-  const questions = (['record', 'slim', 'caseload'] as const).filter((question: Question) =>
+  const questions = (['record', 'viewers', 'slim', 'caseload'] as const).filter((question: Question) =>
     only.includes(question),
   );
   const held = await countPeople(client);

@@ -11,6 +11,8 @@ export interface Target {
   /** First line but for the question, and headers. A target without `body` is asked by GET, its question in the path. */
   path: string;
   headers: Record<string, string>;
+  /** Of which one is picked for each request, where several ask. */
+  authorizations?: string[];
   body: { before: string; after: string } | null;
   /** Of which one is picked for each request, as it stands in the path or in the body. */
   questions: string[];
@@ -59,10 +61,13 @@ async function run(target: Target, { seconds, connections }: Round): Promise<Mea
   return { requests: latencies.length, seconds: took, ...total, p50Ms: quantile(0.5), p99Ms: quantile(0.99) };
 }
 
-function requestOf({ path, headers, body, questions, key }: Target): string {
-  const picked = questions[Math.floor(Math.random() * questions.length)]!;
+const anyOf = (values: string[]) => values[Math.floor(Math.random() * values.length)]!;
+
+function requestOf({ path, headers, authorizations, body, questions, key }: Target): string {
+  const picked = anyOf(questions);
   const question = key === undefined ? picked : picked.replace(key, randomUUID());
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  if (authorizations !== undefined) head.push(`authorization: ${anyOf(authorizations)}\r\n`);
   if (body === null) return `GET ${path}${question} HTTP/1.1\r\nhost: localhost\r\n${head.join('')}\r\n`;
   const text = `${body.before}${question}${body.after}`;
   const length = `content-length: ${Buffer.byteLength(text)}\r\n`;

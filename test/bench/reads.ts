@@ -13,7 +13,7 @@ import { audience, cursorSecret, startIssuer } from './issuer.ts';
 import type { Measured, Round, Target } from './load.ts';
 import { hubDocuments, peerCursorDocument, peerDocuments } from './operation.ts';
 
-export type Question = 'record' | 'slim' | 'caseload';
+export type Question = 'record' | 'viewers' | 'slim' | 'caseload';
 type Server = 'hub' | 'floor' | 'postgraphile';
 
 export interface ReadFigures {
@@ -43,6 +43,8 @@ const connections = 16;
 const warmUp = 2;
 /** How many people, or pages of the caseload, are compared before time is taken. */
 const compared = 50;
+/** How many ask, where not all requests are of one viewer. */
+const viewers = 64;
 /** How many places of the caseload are asked for, spread evenly over all of it. */
 const places = 200;
 
@@ -69,10 +71,16 @@ export async function measureReads(options: Options): Promise<Partial<Record<Que
     const peer = withPeer ? await start<{ port: number }>(...(await peerArguments(url, tell))) : null;
     const load = await start<object>(new URL('./load.ts', import.meta.url), []);
 
+    const tokens = await Promise.all(Array.from({ length: viewers }, (_, n) => signIn.tokenOf(`bench-${n}`)));
     const results: Partial<Record<Question, ReadFigures>> = {};
     for (const question of options.questions) {
       const targets = await targetsOf(question, client, {
-        hub: { port: hub.hello.port, authorization: `Bearer ${signIn.token}`, subject: signIn.subject },
+        hub: {
+          port: hub.hello.port,
+          authorization: `Bearer ${signIn.token}`,
+          subject: signIn.subject,
+          tokens,
+        },
         floorPort: floor.hello.port,
         peerPort: peer?.hello.port ?? null,
       });
@@ -110,22 +118,25 @@ async function targetsOf(
   question: Question,
   client: pg.Client,
   ports: {
-    hub: { port: number; authorization: string; subject: string };
+    hub: { port: number; authorization: string; subject: string; tokens: string[] };
     floorPort: number;
     peerPort: number | null;
   },
 ): Promise<Targets> {
+  // What many viewers ask for is the record.
+  const document = question === 'viewers' ? 'record' : question;
   const json = { 'content-type': 'application/json', accept: 'application/json' };
   const hub = {
     name: `hub ${question}`,
     port: ports.hub.port,
     path: '/graphql',
-    headers: { ...json, authorization: ports.hub.authorization },
+    headers: question === 'viewers' ? json : { ...json, authorization: ports.hub.authorization },
+    ...(question === 'viewers' && { authorizations: ports.hub.tokens.map((token) => `Bearer ${token}`) }),
   };
   const floor = {
     name: `floor ${question}`,
     port: ports.floorPort,
-    path: `/${question}/`,
+    path: `/${document}/`,
     headers: {},
     body: null,
   };
@@ -136,7 +147,7 @@ async function targetsOf(
     headers: json,
   };
 
-  if (question !== 'caseload') {
+  if (document !== 'caseload') {
     const { rows } = await client.query<{ value: string }>(
       `select value from person_identifier where system = 'NHS_NUMBER' order by random()`,
     );
@@ -145,12 +156,12 @@ async function targetsOf(
     const answer = '{"data":{"person":{';
     const root = 'personIdentifierBySystemAndIssuerAndValue';
     return {
-      hub: { ...hub, body: body(hubDocuments[question]), questions, answer },
+      hub: { ...hub, body: body(hubDocuments[document]), questions, answer },
       floor: { ...floor, questions, answer },
       ...(peer && {
         postgraphile: {
           ...peer,
-          body: body(peerDocuments[question]),
+          body: body(peerDocuments[document]),
           questions,
           answer: `{"data":{"${root}":{`,
         },
@@ -215,8 +226,10 @@ function bodyOf(query: string, variables: object, last: string, quote = '"') {
 }
 
 /** What a target answers to one of its questions. */
-async function answerOf({ port, path, headers, body, questions }: Target, index: number): Promise<unknown> {
+async function answerOf(target: Target, index: number): Promise<unknown> {
+  const { port, path, authorizations, body, questions } = target;
   const question = questions[index]!;
+  const headers = { ...target.headers, ...(authorizations && { authorization: authorizations[0]! }) };
   const base = `http://127.0.0.1:${port}${path}`;
   const response =
     body === null
