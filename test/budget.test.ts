@@ -429,14 +429,16 @@ describe('a budget of the hub’s own', () => {
 });
 
 describe('releasing money', () => {
-  const combined = async (personId: string) =>
-    (
-      await kit.ask(
-        `query ($id: ID!) { person(id: $id) { combined { agreed { amount } paidIn { amount } spent { amount }
-          byFunder { source organisation { code } agreed { amount } paidIn { amount } } } } }`,
-        { id: personId },
-      )
-    ).data.person.combined;
+  const combined = async (personId: string) => {
+    const figures = 'agreed { amount } paidIn { amount } spent { amount }';
+    const { data } = await kit.ask(
+      `query ($id: ID!) { person(id: $id) { alone: combined { ${figures} }
+          combined { ${figures} byFunder { source organisation { code } agreed { amount } paidIn { amount } } } } }`,
+      { id: personId },
+    );
+    expect(data.person.combined).toMatchObject(data.person.alone);
+    return data.person.combined;
+  };
   const pence = ({ amount }: { amount: string }) => BigInt(amount.replace('.', ''));
 
   test('waits for the plan and the signatures the law asks for, and says whose lacks', async () => {

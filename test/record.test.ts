@@ -85,6 +85,28 @@ describe('one record of two halves', () => {
     ]);
   });
 
+  test('the combined budget is the same with its funders and without, of everybody', async () => {
+    const figures =
+      'agreed { amount } paidIn { amount } spent { amount } committed { amount } left { amount }';
+    const page = `query ($after: String) { caseload(first: 100, after: $after) {
+      nodes { alone: combined { ${figures} } whole: combined { ${figures} byFunder { source } } }
+      pageInfo { hasNextPage endCursor } } }`;
+    for (const viewer of [coordinator, socialWorker, provider]) {
+      let seen = 0;
+      for (let after: string | null = null, isMore = true; isMore; ) {
+        const { data } = await kit.ask(page, { after }, viewer);
+        const { nodes, pageInfo } = data.caseload;
+        for (const { alone, whole } of nodes) {
+          const { byFunder: _, ...figures } = whole;
+          expect(alone).toEqual(figures);
+        }
+        seen += nodes.length;
+        ({ endCursor: after, hasNextPage: isMore } = pageInfo);
+      }
+      expect(seen).toBeGreaterThan(0);
+    }
+  });
+
   test('one half missing says why, and the other still answers', async () => {
     const nhsOnly = place.people[founding.notionalOnly]!;
     const councilOnly = place.people[founding.commissionedOnly]!;
