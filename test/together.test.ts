@@ -131,6 +131,15 @@ describe('runs of one statement', () => {
     ]);
   });
 
+  onPipeline('of one who asks for much do not keep others waiting', 1, async (pipeline) => {
+    await warm(pipeline, twice, ['much', 2]);
+    const order: string[] = [];
+    const ask = (who: string) => pipeline.run(twice, [who, 2]).then(() => order.push(who));
+    await Promise.all([...Array.from({ length: 60 }, () => ask('much')), ask('little')]);
+    // Between the first that go as one and the next.
+    expect(order.indexOf('little')).toBeLessThanOrEqual(16);
+  });
+
   onPipeline('are not waited for when they are slow', 2, async (pipeline) => {
     await pipeline.run(slow, [0.1]);
     const done: string[] = [];

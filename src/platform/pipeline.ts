@@ -236,25 +236,25 @@ export function openPipeline(
     const corked = new Set<Socket>();
     for (const [alike, runs] of waiting) {
       const isEach = typeof alike === 'string';
+      // What could go together waits for others rather than behind them.
+      const lane = freeLane(isEach ? 1 : maxInFlight);
+      if (lane === null) continue;
       const most = isEach ? mostTogether(paces.get(runs[0]!.statement)) : 1;
-      while (runs.length > 0) {
-        // What could go together waits for others rather than behind them.
-        const lane = freeLane(isEach ? 1 : maxInFlight);
-        if (lane === null) break;
-        const left = isEach && runs.length < most ? toWait(alike) : 0;
-        if (left > 0) {
-          later ??= setTimeout(dispatch, left);
-          break;
-        }
-        // Writing costs more than most of what is written: all of a lane goes out at once.
-        const socket = socketOf(lane);
-        if (!corked.has(socket)) socket.cork();
-        corked.add(socket);
-        const together = runs.splice(0, most);
-        waits -= together.length;
-        void send(lane, together, alike);
+      const left = isEach && runs.length < most ? toWait(alike) : 0;
+      if (left > 0) {
+        later ??= setTimeout(dispatch, left);
+        continue;
       }
-      if (runs.length === 0) waiting.delete(alike);
+      // Writing costs more than most of what is written: all of a lane goes out at once.
+      const socket = socketOf(lane);
+      if (!corked.has(socket)) socket.cork();
+      corked.add(socket);
+      const together = runs.splice(0, most);
+      waits -= together.length;
+      void send(lane, together, alike);
+      waiting.delete(alike);
+      // Behind all others, so that nobody who asks for much keeps them waiting.
+      if (runs.length > 0) waiting.set(alike, runs);
     }
     for (const socket of corked) socket.uncork();
   }
