@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Viewer } from '../access/viewer.ts';
 import { Fault } from '../platform/fault.ts';
 import type { Pipeline } from '../platform/pipeline.ts';
@@ -116,7 +117,7 @@ export function correlationIdOf(headers: IncomingHttpHeaders): string | null {
   return typeof given === 'string' && uuid.test(given) ? given : null;
 }
 
-/** Batches by itself: whatever arrives while one insert is on its way goes into the next. */
+/** Batches by itself: whatever arrives in one turn of the event loop, or while one insert is on its way, goes into the next. */
 export function openAudit(recorder: Pipeline): Audit {
   let waiting: { event: AuditEvent; done: () => void; failed: (error: unknown) => void }[] = [];
   let writing = false;
@@ -124,7 +125,7 @@ export function openAudit(recorder: Pipeline): Audit {
   async function drain() {
     writing = true;
     while (waiting.length > 0) {
-      if (!process.env.NOIMM) await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
       const batch = waiting;
       waiting = [];
       try {

@@ -41,7 +41,7 @@ export interface At extends PolicyParameters {
   table(name: string, personId: string): string;
   /** Whether the object's field of this name is selected: what only that needs may be left out. */
   asks(name: string): boolean;
-  /** A placeholder for something made of the field's arguments. */
+  /** SQL of something made of the field's arguments. */
   arg(type: string, value: (args: Arguments, run: Run) => unknown): string;
 }
 

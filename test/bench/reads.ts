@@ -77,9 +77,10 @@ export async function measureReads(options: Options): Promise<Partial<Record<Que
       const targets = await targetsOf(question, client, {
         hub: {
           port: hub.hello.port,
-          authorization: `Bearer ${signIn.token}`,
+          authorizations: (question === 'viewers' ? tokens : [signIn.token]).map(
+            (token) => `Bearer ${token}`,
+          ),
           subject: signIn.subject,
-          tokens,
         },
         floorPort: floor.hello.port,
         peerPort: peer?.hello.port ?? null,
@@ -118,7 +119,7 @@ async function targetsOf(
   question: Question,
   client: pg.Client,
   ports: {
-    hub: { port: number; authorization: string; subject: string; tokens: string[] };
+    hub: { port: number; authorizations: string[]; subject: string };
     floorPort: number;
     peerPort: number | null;
   },
@@ -130,8 +131,8 @@ async function targetsOf(
     name: `hub ${question}`,
     port: ports.hub.port,
     path: '/graphql',
-    headers: question === 'viewers' ? json : { ...json, authorization: ports.hub.authorization },
-    ...(question === 'viewers' && { authorizations: ports.hub.tokens.map((token) => `Bearer ${token}`) }),
+    headers: json,
+    authorizations: ports.hub.authorizations,
   };
   const floor = {
     name: `floor ${question}`,
