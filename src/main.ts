@@ -44,12 +44,17 @@ try {
   throw error;
 }
 
-let stopping = false;
+/** One Ctrl-C may be heard twice: from the terminal, and from npm, which passes it on. */
+const echoMs = 1_000;
+let stoppingSince: number | undefined;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, async () => {
-    // The second time somebody is in a hurry.
-    if (stopping) process.exit(1);
-    stopping = true;
+    if (stoppingSince !== undefined) {
+      // The second time somebody is in a hurry.
+      if (performance.now() - stoppingSince > echoMs) process.exit(1);
+      return;
+    }
+    stoppingSince = performance.now();
     say('Stopping');
     await running.close();
     say('Stopped');
