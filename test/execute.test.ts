@@ -10,6 +10,7 @@ import {
   type GraphQLSchema,
   getNamedType,
   isEnumType,
+  isLeafType,
   isListType,
   isNonNullType,
   isObjectType,
@@ -315,7 +316,10 @@ describe('what every view owes to the schema', () => {
         if (value === null || value === undefined) expect.fail(`${path} is ${value}`);
         check(value, type.ofType, path);
       } else if (value === null) return;
-      else if (isListType(type)) for (const item of value as unknown[]) check(item, type.ofType, path);
+      else if (isLeafType(type)) {
+        // What is only put in quotes would be empty.
+        if (value === '' && type.name !== 'String') expect.fail(`${path} is empty`);
+      } else if (isListType(type)) for (const item of value as unknown[]) check(item, type.ofType, path);
       else if (isObjectType(type)) {
         seen.add(type.name);
         for (const [key, part] of Object.entries(value as object))

@@ -88,6 +88,8 @@ const maxWaiting = 2_000;
 const cancelAfterMs = 50;
 
 const settings = [
+  // Days go into the answer as PostgreSQL writes them.
+  'datestyle=ISO',
   'statement_timeout=10s',
   // A cached plan is worth more than a perfect one: planning a record anew takes longer than running it.
   'plan_cache_mode=force_generic_plan',

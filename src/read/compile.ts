@@ -3,8 +3,8 @@
  * with the viewer's scope inside it. One statement is also one snapshot, so a balance always agrees with the entries
  * beside it.
  *
- * A row becomes `row_to_json` of a select list whose column names are the response keys; a child becomes a correlated
- * subquery in that list. Values of the request come in as parameters only.
+ * A row becomes the text of a JSON object, whose members are put together by name; a child becomes a correlated
+ * subquery in it. Values of the request come in as parameters only.
  */
 import { createHash } from 'node:crypto';
 import { collectSubFields } from '@graphql-tools/utils';
@@ -29,6 +29,7 @@ import { uuidOf } from '../platform/id.ts';
 import type { Statement } from '../platform/pipeline.ts';
 import { afterOf, cursorKeysSql, cursorSql } from './cursor.ts';
 import { type Derivation, derivedMark } from './derive.ts';
+import { type Json, leaf, list, nothing, object, onlyWhere, orNull, quoted, textOf } from './json.ts';
 import { type Arguments, type At, type Field, inherited, type Run, type View } from './view.ts';
 
 export interface Catalogue {
@@ -72,13 +73,7 @@ export interface Plan {
 
 type Value = (run: Run, args: Arguments[]) => unknown;
 
-/** PostgreSQL cuts longer column names off, and a column's name is the response key. */
-const maxKeyLength = 63;
-
 const maxPage = 100;
-
-/** A function of PostgreSQL takes a hundred arguments: fifty keys and their values. */
-const maxBuilt = 50;
 
 /** What an answer may hold of a row without telling anything of it; and types that are told of with another. */
 const naming = new Set(['id', '__typename']);
@@ -196,14 +191,14 @@ export function compile(
   }
 
   /** The selected fields of the row `alias`. */
-  function members(type: GraphQLObjectType, alias: string, fields: Map<string, FieldNode[]>): Member[] {
+  function row(type: GraphQLObjectType, alias: string, fields: Map<string, FieldNode[]>): Json {
     for (const [node] of fields.values()) notePart(type, node!.name.value);
-    return [...fields].map(([key, nodes]) => ({ key, sql: selected(type, alias, nodes) }));
+    return object([...fields].map(([key, nodes]) => ({ key, json: selected(type, alias, nodes) })));
   }
 
-  function selected(type: GraphQLObjectType, alias: string, nodes: FieldNode[]): string {
+  function selected(type: GraphQLObjectType, alias: string, nodes: FieldNode[]): Json {
     const name = nodes[0]!.name.value;
-    if (name === '__typename') return `'${type.name}'::text`;
+    if (name === '__typename') return quoted(type.name);
     const def = type.getFields()[name]!;
     const view = viewOf(type.name);
     const field = view.fields[name];
@@ -212,13 +207,13 @@ export function compile(
     const reads = readsPart(kind, part);
     if (reads === false) {
       restricted.add([...path, keyOf(nodes)].join('.'));
-      return 'null::text';
+      return nothing;
     }
     const before = { under, parent };
     under = part;
     parent = view;
     path.push(keyOf(nodes));
-    const sql = read(field, part, alias, type, def, nodes);
+    const json = read(field, part, alias, type, def, nodes);
     path.pop();
     ({ under, parent } = before);
     const conditions: string[] = [];
@@ -228,7 +223,7 @@ export function compile(
       const shares = sharesWith(kind, part, personOf(view, alias, name), 'EITHER', policy);
       if (shares !== null) conditions.push(shares);
     }
-    return conditions.length === 0 ? sql : `case when ${conditions.join(' and ')} then ${sql} end`;
+    return conditions.length === 0 ? json : onlyWhere(conditions.join(' and '), json);
   }
 
   function read(
@@ -238,9 +233,9 @@ export function compile(
     owner: GraphQLObjectType,
     def: GraphQLField<unknown, unknown>,
     nodes: FieldNode[],
-  ): string {
+  ): Json {
     const node = nodes[0]!;
-    if (field.is === 'value') return field.sql(atField(alias, def, node, part));
+    if (field.is === 'value') return leaf(def.type, field.sql(atField(alias, def, node, part)));
     if (field.is === 'derived') {
       const facts = field.facts(atField(alias, def, node, part));
       const index = derivations.push({
@@ -249,13 +244,15 @@ export function compile(
         nodes,
         day: past?.dayOf ?? ((run) => run.today),
       });
-      return `json_build_object('${derivedMark}', ${index - 1}, 'facts', ${facts})`;
+      return object([
+        { key: derivedMark, json: [{ text: String(index - 1) }] },
+        { key: 'facts', json: orNull(facts) },
+      ]);
     }
     if (field.is === 'part') {
       const whole = field.sql(atField(alias, def, node, part));
       const type = typeNamed(field.type);
-      const json = built(members(type, whole, subFields(type, nodes)));
-      return `case when ${whole} is not null then ${json} end`;
+      return onlyWhere(`${whole} is not null`, row(type, whole, subFields(type, nodes)));
     }
     return nested(field, part, alias, owner, def, nodes);
   }
@@ -293,12 +290,12 @@ export function compile(
     owner: GraphQLObjectType,
     def: GraphQLField<unknown, unknown>,
     nodes: FieldNode[],
-  ): string {
+  ): Json {
     const { json, element, from } = objects(field, part, parent, owner, def, nodes);
     // An array needs no aggregate, which costs more to start than a short list costs to gather.
     return element === undefined
-      ? `(select ${json} from ${from})`
-      : `array_to_json(array(select ${element} from ${from}))`;
+      ? orNull(`select ${json} from ${from}`)
+      : list(`array(select ${element} from ${from})`);
   }
 
   /** The JSON of an object, list or page, the ids of the people in it, and where both are selected from. */
@@ -321,19 +318,13 @@ export function compile(
       return page(field, at, alias, people, objectType(def), nodes, `${owner.name}.${def.name}`);
     const fields = subFields(type, nodes);
     const asks = (name: string) => [...fields.values()].some(([node]) => node!.name.value === name);
-    const [row, rows] = lookingBack(field, nodes[0]!, withArguments.length - 1, () => [
-      object(members(type, alias, fields)),
+    const [element, rows] = lookingBack(field, nodes[0]!, withArguments.length - 1, () => [
+      textOf(row(type, alias, fields)),
       sharedRows(type.name, part, field.rows({ ...at, asks })),
     ]);
-    const from = `(${rows}) ${alias}, ${row.from}`;
-    return field.is === 'one'
-      ? { json: row.json, people: `array[${people}]`, from }
-      : {
-          json: `coalesce(json_agg(${row.row}), '[]')`,
-          element: row.row,
-          people: `array_agg(${people})`,
-          from,
-        };
+    const from = `(${rows}) ${alias}`;
+    if (field.is === 'one') return { json: element, people: `array[${people}]`, from };
+    return { json: textOf(list(`array_agg(${element})`)), element, people: `array_agg(${people})`, from };
   }
 
   /** One of several types, told apart by the prefix of the id: only the one that it names is looked up. */
@@ -354,13 +345,13 @@ export function compile(
       const uuid = at.arg('uuid', (args) => uuidOf(node.prefix, args.id));
       const people = view.person?.(alias) ?? 'null::uuid';
       // A type that the selection asks nothing of is still found: as an empty object.
-      const row = object(members(type, alias, fields));
+      const json = textOf(row(type, alias, fields));
       found.push(
-        `select ${row.json} as j, array[${people}] as people from (${nodeRows(name, part, node.rows(within(at, part), uuid))}) ${alias}, ${row.from}
+        `select ${json} as j, array[${people}] as people from (${nodeRows(name, part, node.rows(within(at, part), uuid))}) ${alias}
           where ${uuid} is not null`,
       );
     }
-    if (found.length === 0) found.push(`select null::json as j, null::uuid[] as people where false`);
+    if (found.length === 0) found.push(`select null::text as j, null::uuid[] as people where false`);
     return { json: 'v.j', people: 'v.people', from: `(${found.join(' union all ')}) v` };
   }
 
@@ -406,71 +397,49 @@ export function compile(
         bind('bytea', (run) => keyOf(run)),
       );
 
-    /** What is gathered of all rows, in their order, and where the objects of a row come from. */
+    /** What is gathered of all rows, in their order. */
     const gathered = ['count(*)::int as n', `array_agg(${people}) as people`];
-    const froms: string[] = [];
     const gather = (sql: string) => `q.c${gathered.push(`array_agg(${sql}) as c${gathered.length}`) - 1}`;
-    const list = (sql: string) => `coalesce(array_to_json(${gather(sql)}${shown}), '[]')`;
-    const rowObject = (fields: Member[]) => {
-      const { json, from } = object(fields);
-      froms.push(from);
-      return json;
-    };
-    const node = (nodeNodes: FieldNode[]) => rowObject(members(type, alias, subFields(type, nodeNodes)));
+    const ofRows = (json: Json) => list(`${gather(textOf(json))}${shown}`);
+    const node = (nodeNodes: FieldNode[]) => row(type, alias, subFields(type, nodeNodes));
 
-    function edge(edgeNodes: FieldNode[]): string {
-      const edgeType = objectType(connection.getFields().edges!);
-      return rowObject(
-        [...subFields(edgeType, edgeNodes)].map(([key, partNodes]) => {
-          const part = partNodes[0]!.name.value;
-          if (part === '__typename') return { key, sql: `'${edgeType.name}'::text` };
-          if (part === 'cursor') return { key, sql: cursor(held) };
+    /** An object of the page itself: each of its fields by name, but `__typename`. */
+    const whole = (
+      type: GraphQLObjectType,
+      nodes: readonly FieldNode[],
+      read: (name: string, nodes: FieldNode[]) => Json,
+    ) =>
+      object(
+        [...subFields(type, nodes)].map(([key, fieldNodes]) => {
+          const name = fieldNodes[0]!.name.value;
+          if (name === '__typename') return { key, json: quoted(type.name) };
           path.push(key);
-          const sql = node(partNodes);
+          const json = read(name, fieldNodes);
           path.pop();
-          return { key, sql };
+          return { key, json };
         }),
       );
-    }
-
-    function pageInfo(infoNodes: FieldNode[]): string {
-      return built(
-        [...subFields(typeNamed('PageInfo'), infoNodes)].map(([key, [first]]) => {
-          const part = first!.name.value;
-          if (part === '__typename') return { key, sql: `'PageInfo'` };
-          if (part === 'hasNextPage') return { key, sql: `q.n > ${size}` };
-          return { key, sql: cursor(`(${gather(held)})[least(q.n, ${size})]`) };
-        }),
+    const edge = (edgeNodes: FieldNode[]) =>
+      whole(objectType(connection.getFields().edges!), edgeNodes, (name, nodes) =>
+        name === 'cursor' ? orNull(`to_json(${cursor(held)})`) : node(nodes),
       );
-    }
-
-    const whole = object(
-      selection.map(([key, partNodes]) => {
-        const part = partNodes[0]!.name.value;
-        if (part === '__typename') return { key, sql: `'${connection.name}'::text` };
-        path.push(key);
-        const sql =
-          part === 'nodes'
-            ? list(node(partNodes))
-            : part === 'edges'
-              ? list(edge(partNodes))
-              : pageInfo(partNodes);
-        path.pop();
-        return { key, sql };
+    const pageInfo = (infoNodes: FieldNode[]) =>
+      whole(typeNamed('PageInfo'), infoNodes, (name) =>
+        name === 'hasNextPage'
+          ? orNull(`(q.n > ${size})::text`)
+          : orNull(`to_json(${cursor(`(${gather(held)})[least(q.n, ${size})]`)})`),
+      );
+    const json = textOf(
+      whole(connection, nodes, (name, partNodes) => {
+        if (name === 'nodes') return ofRows(node(partNodes));
+        return name === 'edges' ? ofRows(edge(partNodes)) : pageInfo(partNodes);
       }),
     );
-    const rows = [`(${field.rows({ ...at, after, limit })}) ${alias}`, ...froms].join(', ');
     return {
-      json: whole.json,
+      json,
       people: `q.people${shown}`,
-      from: `(select ${gathered.join(', ')} from ${rows}) q, ${whole.from}`,
+      from: `(select ${gathered.join(', ')} from (${field.rows({ ...at, after, limit })}) ${alias}) q`,
     };
-  }
-
-  /** A from-item of one row whose columns are the fields, and the JSON of that row. `$` is in no response key. */
-  function object(fields: Member[]): { row: string; json: string; from: string } {
-    const row = `o$${aliases++}`;
-    return { row, json: `row_to_json(${row})`, from: `lateral (select ${columnsOf(fields)}) ${row}` };
   }
 
   function subFields(type: GraphQLObjectType, nodes: readonly FieldNode[]): Map<string, FieldNode[]> {
@@ -575,30 +544,6 @@ interface Objects {
   element?: string;
   people: string;
   from: string;
-}
-
-interface Member {
-  key: string;
-  sql: string;
-}
-
-const columnsOf = (fields: Member[]) =>
-  fields.map(({ key, sql }) => `${sql} as "${checked(key)}"`).join(', ');
-
-/** One JSON object by a function call: its members are so few that a from-item would cost more. */
-function built(fields: Member[]): string {
-  if (fields.length > maxBuilt) {
-    throw new Fault('TOO_MANY_FIELDS', `At most ${maxBuilt} fields may be asked of one Money or PageInfo.`);
-  }
-  return `json_build_object(${fields.map(({ key, sql }) => `'${checked(key)}', ${sql}`).join(', ')})`;
-}
-
-function checked(key: string): string {
-  if (key.length <= maxKeyLength) return key;
-  throw new Fault(
-    'ALIAS_TOO_LONG',
-    `The alias "${key}" is longer than ${maxKeyLength} characters. Use a shorter one.`,
-  );
 }
 
 /** How many a page may hold: 1 to 100. */
