@@ -317,7 +317,7 @@ export function compile(
     if (field.is === 'connection')
       return page(field, at, alias, people, objectType(def), nodes, `${owner.name}.${def.name}`);
     const fields = subFields(type, nodes);
-    const asks = (name: string) => [...fields.values()].some(([node]) => node!.name.value === name);
+    const asks = (name: string) => hasField(fields, name);
     const [element, rows] = lookingBack(field, nodes[0]!, withArguments.length - 1, () => [
       textOf(row(type, alias, fields)),
       sharedRows(type.name, part, field.rows({ ...at, asks })),
@@ -380,14 +380,13 @@ export function compile(
     listName: string,
   ): Objects {
     const type = typeNamed(field.type);
-    const selection = [...subFields(connection, nodes)];
     const keyOf = ({ cursorKeys, viewer }: Run) => cursorKeys(viewer.subject, listName);
     const after = field.keys.map(({ type, first }, i) =>
       at.arg(type, (args, run) => afterOf(args.after, field.keys.length, () => keyOf(run))?.[i] ?? first),
     );
     const size = at.arg('int', (args) => pageSize(args.first));
     // One row more than is shown tells whether there are more; nobody else needs it.
-    const isTold = selection.some(([, [first]]) => first!.name.value === 'pageInfo');
+    const isTold = hasField(subFields(connection, nodes), 'pageInfo');
     const limit = isTold ? `(${size} + 1)` : size;
     const shown = isTold ? `[:${size}]` : '';
     const held = cursorKeysSql(field.keys.map(({ column }) => `${alias}.${column}`));
@@ -419,15 +418,18 @@ export function compile(
           return { key, json };
         }),
       );
+    const edgeType = objectType(connection.getFields().edges!);
     const edge = (edgeNodes: FieldNode[]) =>
-      whole(objectType(connection.getFields().edges!), edgeNodes, (name, nodes) =>
-        name === 'cursor' ? orNull(`to_json(${cursor(held)})`) : node(nodes),
+      whole(edgeType, edgeNodes, (name, nodes) =>
+        name === 'cursor' ? leaf(edgeType.getFields().cursor!.type, cursor(held)) : node(nodes),
       );
+    const infoType = typeNamed('PageInfo');
     const pageInfo = (infoNodes: FieldNode[]) =>
-      whole(typeNamed('PageInfo'), infoNodes, (name) =>
-        name === 'hasNextPage'
-          ? orNull(`(q.n > ${size})::text`)
-          : orNull(`to_json(${cursor(`(${gather(held)})[least(q.n, ${size})]`)})`),
+      whole(infoType, infoNodes, (name) =>
+        leaf(
+          infoType.getFields()[name]!.type,
+          name === 'hasNextPage' ? `q.n > ${size}` : cursor(`(${gather(held)})[least(q.n, ${size})]`),
+        ),
       );
     const json = textOf(
       whole(connection, nodes, (name, partNodes) => {
@@ -504,6 +506,9 @@ export function compile(
     emergency: roots.some(({ field }) => 'emergency' in field && field.emergency),
   };
 }
+
+const hasField = (fields: Map<string, FieldNode[]>, name: string) =>
+  [...fields.values()].some(([first]) => first!.name.value === name);
 
 const keyOf = ([first]: readonly FieldNode[]) => first!.alias?.value ?? first!.name.value;
 
