@@ -26,6 +26,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openCatalogue, typeDefs, views } from '../src/catalogue.ts';
 import { founding, makePlace, wenshire } from '../src/demo/place.ts';
+import { openPipeline } from '../src/platform/pipeline.ts';
 import { makeDemoDatabase } from './setup/database.ts';
 import { noon, today } from './setup/demo.ts';
 import { coordinator, startTestHub, type TestHub } from './setup/hub.ts';
@@ -307,6 +308,17 @@ describe('what every view owes to the schema', () => {
       compared += 1;
     }
     expect(compared).toBeGreaterThan(12);
+  });
+
+  test('a day is written the same, whatever style the server writes days in', async () => {
+    const config = { connectionString: kit.database.url, options: '-c datestyle=German' };
+    const pipeline = openPipeline(config, { lanes: 1, readOnly: true });
+    try {
+      const day = { name: 'day', text: `select concat('2026-11-22'::date)` };
+      expect(await pipeline.run(day, [])).toEqual([['2026-11-22']]);
+    } finally {
+      await pipeline.close();
+    }
   });
 
   describe('a field that may not be null never is, over the whole demo place', () => {
