@@ -3,10 +3,21 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { ApolloServer, type ApolloServerOptionsWithGateway, type ApolloServerPlugin } from '@apollo/server';
+import {
+  ApolloServer,
+  type ApolloServerOptionsWithGateway,
+  type ApolloServerPlugin,
+  type GraphQLRequestContextResponseForOperation,
+  HeaderMap,
+} from '@apollo/server';
 import { ApolloServerPluginCacheControlDisabled } from '@apollo/server/plugin/disabled';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
-import { type GraphQLSchema, OperationTypeNode } from 'graphql';
+import {
+  type ExecutionResult,
+  type FormattedExecutionResult,
+  type GraphQLSchema,
+  OperationTypeNode,
+} from 'graphql';
 import type { SignIn } from './access/sign-in.ts';
 import { addAuditExport } from './access-log/export.ts';
 import { type Audit, correlationIdOf, openAudit } from './audit/store.ts';
@@ -226,7 +237,6 @@ export async function startHub(
   };
 }
 
-/** Apollo parses, validates and speaks HTTP; the read compiler executes. */
 const secureOptions = ({ cert, key, clientCa }: Tls) => ({
   cert,
   key,
@@ -234,22 +244,50 @@ const secureOptions = ({ cert, key, clientCa }: Tls) => ({
   ...(clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true }),
 });
 
+/** Apollo parses, validates and speaks HTTP; the read compiler executes. */
 async function startApollo(schema: GraphQLSchema, executor: Executor, limit: Limit, log: Log) {
-  const gateway: ApolloServerOptionsWithGateway<ReadContext>['gateway'] = {
-    load: async () => ({
-      executor: async ({ document, request, operation, operationName, context }) => {
-        if (operation?.operation === OperationTypeNode.SUBSCRIPTION) return { errors: [notAStream()] };
-        const asked = {
-          document,
-          operation,
-          operationName: operationName ?? null,
-          variables: request.variables ?? {},
-        };
-        const execute = () => executor.run(asked, context as ReadContext);
-        if (operation === undefined) return execute();
-        return limit.guard.run({ ...asked, operation }, context as ReadContext, execute);
+  async function run({
+    document,
+    request,
+    operation,
+    operationName,
+    contextValue,
+  }: GraphQLRequestContextResponseForOperation<ReadContext>): Promise<ExecutionResult> {
+    if (operation?.operation === OperationTypeNode.SUBSCRIPTION) return { errors: [notAStream()] };
+    const asked = {
+      document,
+      operation,
+      operationName: operationName ?? null,
+      variables: request.variables ?? {},
+    };
+    const execute = () => executor.run(asked, contextValue);
+    if (operation === undefined) return execute();
+    return limit.guard.run({ ...asked, operation }, contextValue, execute);
+  }
+
+  /** What failed: Apollo tells of it. */
+  const failed = new WeakMap<object, Promise<ExecutionResult>>();
+  const answer: ApolloServerPlugin<ReadContext> = {
+    requestDidStart: async () => ({
+      // Here and not in the gateway's executor: what Apollo gives to that has accessors of its own for each request, and
+      // those V8 keeps, and with them the whole request, until it next collects everything.
+      responseForOperation: async (operation) => {
+        const running = run(operation);
+        const result = await running.catch(() => null);
+        if (result !== null && result.errors === undefined) {
+          const singleResult = result as FormattedExecutionResult;
+          return {
+            http: { headers: new HeaderMap() },
+            body: { kind: 'single', singleResult },
+          };
+        }
+        failed.set(operation.contextValue, running);
+        return null;
       },
     }),
+  };
+  const gateway: ApolloServerOptionsWithGateway<ReadContext>['gateway'] = {
+    load: async () => ({ executor: async ({ context }) => failed.get(context)! }),
     onSchemaLoadOrUpdate: (tell) => {
       tell({ apiSchema: schema, coreSupergraphSdl: '' });
       return () => {};
@@ -270,7 +308,7 @@ async function startApollo(schema: GraphQLSchema, executor: Executor, limit: Lim
       data instanceof JsonText
         ? `{"data":${data.text}${Object.values(rest).some((part) => part !== undefined) ? `,${JSON.stringify(rest).slice(1)}` : '}'}`
         : JSON.stringify({ errors: rest.errors, data, extensions: rest.extensions }),
-    plugins: [ApolloServerPluginCacheControlDisabled(), tellRequest(log, limit)],
+    plugins: [ApolloServerPluginCacheControlDisabled(), tellRequest(log, limit), answer],
     logger: {
       debug() {},
       info() {},

@@ -70,17 +70,22 @@ const insert = `insert into audit_event (${names})
 
 /** The statement that inserts events, and its one parameter: for a command's own transaction, or the batch of reads. */
 export function eventsStatement(events: AuditEvent[]): { text: string; values: [string] } {
-  const rows = events.map(({ viewer, requestId, correlationId, personIds, ...rest }) => ({
-    ...rest,
-    request_id: requestId,
-    correlation_id: correlationId ?? undefined,
-    subject: viewer.subject,
-    name: viewer.name ?? undefined,
-    role: viewer.role,
-    organisation: viewer.organisation,
-    client: viewer.client ?? undefined,
-    purpose: viewer.purpose,
-    person_ids: personIds,
+  const rows = events.map((event) => ({
+    at: event.at,
+    request_id: event.requestId,
+    correlation_id: event.correlationId ?? undefined,
+    subject: event.viewer.subject,
+    name: event.viewer.name ?? undefined,
+    role: event.viewer.role,
+    organisation: event.viewer.organisation,
+    client: event.viewer.client ?? undefined,
+    purpose: event.viewer.purpose,
+    action: event.action,
+    object: event.object,
+    parts: event.parts,
+    outcome: event.outcome,
+    reason: event.reason,
+    person_ids: event.personIds,
   }));
   return { text: insert, values: [JSON.stringify(rows)] };
 }

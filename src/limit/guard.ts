@@ -157,7 +157,8 @@ export function openGuard({ schema, limits, mayIntrospect, store, log, metrics }
         return cost === undefined ? { errors: [error] } : { errors: [error], extensions: { cost } };
       }
       const result = await execute();
-      return { ...result, extensions: { ...result.extensions, cost: admitted.settle(result.data) } };
+      result.extensions = { ...result.extensions, cost: admitted.settle(result.data) };
+      return result;
     },
   };
 }

@@ -275,12 +275,16 @@ export function openPipeline(
         await lane.ready;
         entry.at = performance.now();
       }
-      const { rows } = await lane.client.query<unknown[]>({
+      const query = {
         name,
         text,
         values: each === undefined ? values : together(each, runs),
-        rowMode: 'array',
-      });
+        rowMode: 'array' as const,
+      };
+      // With a callback, because what pg makes for a promise keeps the rows until V8 next collects everything.
+      const { rows } = await new Promise<{ rows: unknown[][] }>((resolve, reject) =>
+        lane.client.query(query, (error, result) => (error ? reject(error) : resolve(result))),
+      );
       if (each === undefined) return runs[0]!.resolve(rows);
       if (rows.length !== runs.length)
         throw new Error(`${runs.length} runs were answered by ${rows.length} rows`);
