@@ -160,6 +160,9 @@ const keptFromViewer = (personId: string, p: PolicyParameters): string =>
 /** A thing is of one side (SQL of it, null for what both agreed), or may be of either. */
 export type OfSide = string | 'EITHER';
 
+/** What a person chooses of this part whether to share, where the viewer is one who is asked about. */
+const choiceOf = (kind: Kind, part: Part): SharedPart | null => (teams.has(kind) ? parts[part].choice : null);
+
 /**
  * SQL: the person shares with the viewer what `side` has of this part; null where nothing has to be asked. What may be
  * of either side is kept back as soon as one of them is.
@@ -171,10 +174,30 @@ export function sharesWith(
   side: OfSide,
   p: PolicyParameters,
 ): string | null {
-  const { choice } = parts[part];
-  if (choice === null || !teams.has(kind)) return null;
+  const choice = choiceOf(kind, part);
+  if (choice === null) return null;
   const ofSide = side === 'EITHER' ? '' : ` and c.side = ${side}`;
-  return `not exists (select from ${keptFromViewer(personId, p)} and c.part = '${choice satisfies SharedPart}'${ofSide})`;
+  return `not exists (select from ${keptFromViewer(personId, p)} and c.part = '${choice}'${ofSide})`;
+}
+
+/**
+ * SQL: an array of all that the person keeps from the viewer, for `isShared`: each part with the side, and with the
+ * person's links to what tells of that side.
+ */
+export const keptBack = (personId: string, p: PolicyParameters): string =>
+  `array(select c.part || ' ' || unnest(c.side::text || array(select pl.id::text from person_link pl
+      join source_system f on f.id = pl.source_id where pl.person_id = c.person_id and f.side = c.side))
+    from ${keptFromViewer(personId, p)})`;
+
+/** The same as `sharesWith`, of a person of whom `keptBack` is known. `side` may also be SQL of a link of theirs. */
+export function isShared(kind: Kind, part: Part, side: OfSide, kept: string): string | null {
+  const choice = choiceOf(kind, part);
+  if (choice === null) return null;
+  const isKept =
+    side === 'EITHER'
+      ? `${kept} && array['${choice} NHS', '${choice} COUNCIL']`
+      : `'${choice} ' || ${side} = any (${kept})`;
+  return `(cardinality(${kept}) = 0 or (${isKept}) is not true)`;
 }
 
 /**

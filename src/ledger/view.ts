@@ -57,8 +57,8 @@ const inForce = (personId: string, at: At) => `
 
 /**
  * SQL: a person's budgets that are in force today as one: what is agreed for a year beside what the ledger holds. Where
- * it is asked for, with an array of the same by source of money and who gives it. A source may be agreed and not yet
- * have moved, or the other way round.
+ * it is asked for, with an array of the same by source of money and who gives it, in that order. A source may be agreed
+ * and not yet have moved, or the other way round.
  */
 function combined(at: At): string {
   const personId = `${at.parent}.id`;
@@ -80,8 +80,10 @@ function combined(at: At): string {
             select m.source, (select organisation_id from l where l.budget_id = m.budget_id and l.source = m.source
                                order by valid_from desc nulls last, amount_pence desc, id limit 1),
                    0, m.paid_in, m.spent, m.committed, m.remaining
-              from (${balancesOf('select id, person_id from b')}) m) f
-         group by f.source, f.organisation_id) f`;
+              from b cross join lateral (
+                select b.id as budget_id, a.source, ${sums}
+                  from ledger_account a where a.budget_id = b.id and a.person_id = b.person_id group by a.source) m) f
+         group by f.source, f.organisation_id order by f.source, f.organisation_id) f`;
 }
 
 /** The figures that a row of `balancesOf`, or sums of such rows, give. */
@@ -141,8 +143,7 @@ export const ledgerViews: Views = {
     byFunder: many(
       'FunderTotal',
       ({ parent }) => `select * from unnest(${parent}.funders) as f(person_id uuid, source funding_source,
-          organisation_id uuid, agreed numeric, paid_in numeric, spent numeric, committed numeric, remaining numeric)
-        order by source, organisation_id`,
+          organisation_id uuid, agreed numeric, paid_in numeric, spent numeric, committed numeric, remaining numeric)`,
     ),
   }),
   FunderTotal: personView({

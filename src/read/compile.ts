@@ -16,11 +16,21 @@ import {
   type GraphQLSchema,
   getNamedType,
   isLeafType,
+  isNonNullType,
   isObjectType,
   Kind,
 } from 'graphql';
 import { holdersOf, viewerSql } from '../access/holder.ts';
-import { isKept, maySeePerson, type OfSide, partOf, readsPart, sharesWith } from '../access/policy.ts';
+import {
+  isKept,
+  isShared,
+  keptBack,
+  maySeePerson,
+  type OfSide,
+  partOf,
+  readsPart,
+  sharesWith,
+} from '../access/policy.ts';
 import { sides } from '../access/side.ts';
 import type { Part, Kind as ViewerKind } from '../access/table.ts';
 import type { ViewerRole } from '../access/viewer.ts';
@@ -98,8 +108,10 @@ export function compile(
   let kind: ViewerKind = role;
   /** The part of the record that the row being compiled was found under: what that asked of the viewer holds below it. */
   let under: Part = 'OPEN';
-  /** The view of the row whose field is being compiled. */
-  let parent: View | undefined;
+  /** The row whose field is being compiled. */
+  let parent: { view: View; alias: string } | undefined;
+  /** The people's rows of which it must be known what they keep back. */
+  const keepers = new Set<string>();
   const shared = new Map<string, string>();
   const parts = new Set<string>();
   /** Below a field with `asAt`: the day and the instant it asks for. */
@@ -166,7 +178,7 @@ export function compile(
       role,
       ...policy,
       maySee: (personId) => maySeePerson(kind, personId, policy, part),
-      shares: (personId, side) => sharesWith(kind, part, personId, side, policy) ?? 'true',
+      shares: (personId, side) => shares(part, personId, side) ?? 'true',
       kind,
       part,
       day: () => past?.day ?? today(),
@@ -211,18 +223,18 @@ export function compile(
     }
     const before = { under, parent };
     under = part;
-    parent = view;
+    parent = { view, alias };
     path.push(keyOf(nodes));
     const json = read(field, part, alias, type, def, nodes);
     path.pop();
-    ({ under, parent } = before);
     const conditions: string[] = [];
     if (reads === 'BY_AUTHORITY' && part !== before.under)
       conditions.push(maySeePerson(kind, personOf(view, alias, name), policy, part));
     if (isOfEither(field)) {
-      const shares = sharesWith(kind, part, personOf(view, alias, name), 'EITHER', policy);
-      if (shares !== null) conditions.push(shares);
+      const condition = shares(part, personOf(view, alias, name), 'EITHER');
+      if (condition !== null) conditions.push(condition);
     }
+    ({ under, parent } = before);
     return conditions.length === 0 ? json : onlyWhere(conditions.join(' and '), json);
   }
 
@@ -252,7 +264,8 @@ export function compile(
     if (field.is === 'part') {
       const whole = field.sql(atField(alias, def, node, part));
       const type = typeNamed(field.type);
-      return onlyWhere(`${whole} is not null`, row(type, whole, subFields(type, nodes)));
+      const json = row(type, whole, subFields(type, nodes));
+      return isNonNullType(def.type) ? json : onlyWhere(`${whole} is not null`, json);
     }
     return nested(field, part, alias, owner, def, nodes);
   }
@@ -269,14 +282,38 @@ export function compile(
     ('ofEitherSide' in field && field.ofEitherSide) ||
     (field.is === 'connection' && views[field.type]?.side === 'EITHER');
 
+  const isBelowPerson = () => parent?.view === views.Person;
+
+  /**
+   * SQL: the person shares with the viewer what `side` has of this part; null where nothing has to be asked. Below a
+   * person's own row it is asked of what they keep back, which is looked up once for all of it.
+   */
+  function shares(part: Part, personId: string, side: OfSide): string | null {
+    if (parent === undefined || !isBelowPerson()) return sharesWith(kind, part, personId, side, policy);
+    const condition = isShared(kind, part, side, `${parent.alias}.kept_back`);
+    if (condition === null) return null;
+    keepers.add(parent.alias);
+    return `(${personId} = ${parent.alias}.id and ${condition})`;
+  }
+
+  /** Rows to select from, under a name. */
+  const named = (rows: string, alias: string) =>
+    keepers.has(alias)
+      ? // Worked out where it is said, and not wherever it is named.
+        `(select k.*, ${keptBack('k.id', policy)} as kept_back from (${rows}) k offset 0) ${alias}`
+      : `(${rows}) ${alias}`;
+
   /** The rows of a type that the person shares with the viewer. */
   function sharedRows(type: string, part: Part, rows: string): string {
     const { side, person } = viewOf(type);
     if (side === undefined || person === null) return rows;
     // What hangs on something of a side was asked about with it.
-    if (parent?.side !== undefined && inherited[side]?.includes(parent.side)) return rows;
-    const shares = sharesWith(kind, part, person('k'), side === 'EITHER' ? side : sides[side]('k'), policy);
-    return shares === null ? rows : `select * from (${rows}) k where ${shares}`;
+    if (parent?.view.side !== undefined && inherited[side]?.includes(parent.view.side)) return rows;
+    // What a person keeps back names their links too, so that a link's side is not looked up for each row.
+    const isLink = side === 'LINK' && isBelowPerson();
+    const ofSide = side === 'EITHER' ? side : isLink ? 'k.link_id' : sides[side]('k');
+    const condition = shares(part, person('k'), ofSide);
+    return condition === null ? rows : `select * from (${rows}) k where ${condition}`;
   }
 
   /**
@@ -322,7 +359,7 @@ export function compile(
       textOf(row(type, alias, fields)),
       sharedRows(type.name, part, field.rows({ ...at, asks })),
     ]);
-    const from = `(${rows}) ${alias}`;
+    const from = named(rows, alias);
     if (field.is === 'one') return { json: element, people: `array[${people}]`, from };
     return { json: textOf(list(`array_agg(${element})`)), element, people: `array_agg(${people})`, from };
   }
@@ -347,7 +384,7 @@ export function compile(
       // A type that the selection asks nothing of is still found: as an empty object.
       const json = textOf(row(type, alias, fields));
       found.push(
-        `select ${json} as j, array[${people}] as people from (${nodeRows(name, part, node.rows(within(at, part), uuid))}) ${alias}
+        `select ${json} as j, array[${people}] as people from ${named(nodeRows(name, part, node.rows(within(at, part), uuid)), alias)}
           where ${uuid} is not null`,
       );
     }
@@ -440,7 +477,7 @@ export function compile(
     return {
       json,
       people: `q.people${shown}`,
-      from: `(select ${gathered.join(', ')} from (${field.rows({ ...at, after, limit })}) ${alias}) q`,
+      from: `(select ${gathered.join(', ')} from ${named(field.rows({ ...at, after, limit }), alias)}) q`,
     };
   }
 

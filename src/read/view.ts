@@ -268,7 +268,7 @@ export const organisation = (name = 'organisation_id'): Field =>
 /** Money is made of pence: here `parent` is not a row but the value itself. */
 export const moneyView: View = plainView({
   // A multiplication has two decimals by itself, where a division would have to be rounded.
-  amount: value(({ parent }) => `(${parent} * 0.01)::text`),
+  amount: value(({ parent }) => `${parent} * 0.01`),
   currency: value(() => `'GBP'::text`),
   formatted: value(
     ({ parent }) =>
