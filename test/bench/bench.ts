@@ -20,6 +20,7 @@ import pg from 'pg';
 import { migrate } from '../../prisma/migrate.ts';
 import { startEmbeddedPostgres } from '../../src/platform/embedded.ts';
 import { measureBulk } from './bulk.ts';
+import { build } from './child.ts';
 import { countPeople, makePeople } from './data.ts';
 import { measureLive } from './live.ts';
 import { measureMoney } from './money.ts';
@@ -50,6 +51,7 @@ const tell = (line: string) => void (given.json || console.log(line));
 
 const dataDir = given.keep ? resolve(given.keep) : await mkdtemp(join(tmpdir(), 'tandem-bench-'));
 await mkdir(dataDir, { recursive: true });
+await build();
 const postgres = await startEmbeddedPostgres({ dataDir });
 try {
   await migrate(postgres.url);

@@ -1,8 +1,9 @@
 /** A process of the bench's own that answers each message with one. */
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 export interface Child<Hello> {
   /** What it said when it was ready. */
@@ -13,14 +14,22 @@ export interface Child<Hello> {
   kill(): Promise<void>;
 }
 
-/** Runs `file` by this Node through tsx, or by the Node given as it is. */
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Compiles what is measured: production runs what was built, and not TypeScript through tsx. */
+export const build = () =>
+  promisify(execFile)('npm', ['run', 'build'], { cwd: root, shell: process.platform === 'win32' });
+
+/** Runs what `file` of this folder was built into by this Node, or the file as it is by the Node given. */
 export async function startChild<Hello>(
   file: URL,
   args: string[],
   { node }: { node?: string } = {},
 ): Promise<Child<Hello>> {
-  const child = fork(fileURLToPath(file), args, {
-    ...(node === undefined ? { execArgv: ['--import', 'tsx'] } : { execPath: node, execArgv: [] }),
+  const built = new URL(`../../dist/test/bench/${basename(file.pathname, '.ts')}.js`, import.meta.url);
+  const child = fork(fileURLToPath(node === undefined ? built : file), args, {
+    ...(node === undefined ? {} : { execPath: node }),
+    execArgv: [],
     env: { ...process.env, NODE_ENV: 'production', GRAPHILE_ENV: 'production' },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
