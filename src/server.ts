@@ -99,7 +99,8 @@ export async function startHub(
   showUntoldAccesses(metrics.registry, database.pool);
   const deadlines = openDeadlines(limit.limits.deadlineMs);
   /** Operations that are not answered yet. */
-  const underWay = new Set<ServerResponse>();
+  let underWay = 0;
+  let whenNone = () => {};
   let closing = false;
 
   const app = express();
@@ -109,11 +110,13 @@ export async function startHub(
 
   /** The hot path: node's own HTTP, for a request through Express takes a third longer. */
   async function graphql(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    if (closing) throw stops();
     const deadline = deadlines.start();
     deadline.whenOver(() => void (res.destroyed || fail(tooLate(), res)));
-    underWay.add(res);
+    underWay += 1;
     res.on('close', () => {
-      underWay.delete(res);
+      underWay -= 1;
+      if (underWay === 0) whenNone();
       deadline.pass();
     });
     try {
@@ -126,7 +129,6 @@ export async function startHub(
   }
 
   async function answer(req: IncomingMessage, res: ServerResponse, deadline: Deadline): Promise<void> {
-    if (closing) throw stops();
     const viewer = await signIn.viewerFrom(req.headers.authorization);
     const request = await readRequest(req, maxBodyBytes);
     request.body = limit.documentOf(request, viewer);
@@ -225,7 +227,10 @@ export async function startHub(
       await live.close();
       sockets.close();
       // Until then it is still there to say that it is not ready.
-      await Promise.all([...underWay].map((res) => new Promise((resolve) => res.once('close', resolve))));
+      await new Promise<void>((resolve) => {
+        whenNone = resolve;
+        if (underWay === 0) resolve();
+      });
       await apollo.stop();
       limit.close();
       deadlines.close();

@@ -27,14 +27,18 @@ export const tooLate = () =>
 const lookMs = 50;
 
 export function openDeadlines(ms: number): Deadlines {
-  /** The oldest first, and each with its end. */
-  const open = new Map<Deadline, number>();
+  /**
+   * The oldest first. One that is closed is let go of at once, and its place when it is looked at next: a Map that much
+   * goes in and out of keeps what was in it, for V8 has each of its tables hold the one that took its place.
+   */
+  let open: { end: number; deadline: Deadline | undefined }[] = [];
   const clock = setInterval(() => {
     const now = performance.now();
-    for (const [deadline, end] of open) {
-      if (end > now) return;
-      deadline.pass();
+    for (const { end, deadline } of open) {
+      if (end > now) break;
+      deadline?.pass();
     }
+    open = open.filter(({ deadline }) => deadline !== undefined);
   }, lookMs).unref();
 
   return {
@@ -49,13 +53,17 @@ export function openDeadlines(ms: number): Deadlines {
           else calls.push(call);
         },
         pass() {
-          if (!open.delete(deadline)) return;
+          if (place.deadline === undefined) return;
+          place.deadline = undefined;
           over = true;
           for (const call of calls ?? []) call();
         },
-        close: () => void open.delete(deadline),
+        close: () => {
+          place.deadline = undefined;
+        },
       };
-      open.set(deadline, performance.now() + ms);
+      const place: (typeof open)[number] = { end: performance.now() + ms, deadline };
+      open.push(place);
       return deadline;
     },
     close: () => clearInterval(clock),

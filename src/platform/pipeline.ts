@@ -118,8 +118,8 @@ export function openPipeline(
 ): Pipeline {
   const options = `${config.options ?? ''} ${settings} -c default_transaction_read_only=${readOnly ? 'on' : 'off'}`;
   const open: Lane[] = [];
-  /** What is to be sent, in the order in which the first of each came. */
-  const waiting = new Map<Alike, Run[]>();
+  /** What is to be sent, in the order in which the first of each came. No Map: see `openDeadlines`. */
+  let waiting: { alike: Alike; runs: Run[] }[] = [];
   let waits = 0;
   /** How long a run of a statement takes, in ms, where it may go with others. */
   const paces = new WeakMap<Statement, number>();
@@ -204,22 +204,21 @@ export function openPipeline(
   const lookLater = (lane: Lane) => void setTimeout(() => void cancelFirst(lane), cancelAfterMs).unref();
 
   function enqueue(run: Run, alike: Alike) {
-    const same = waiting.get(alike);
-    if (same === undefined) waiting.set(alike, [run]);
-    else same.push(run);
+    const same = waiting.find((group) => group.alike === alike);
+    if (same === undefined) waiting.push({ alike, runs: [run] });
+    else same.runs.push(run);
     waits += 1;
     // Once all that comes in this turn of the event loop is there.
     soon ??= setImmediate(dispatch);
   }
 
   /** Whoever asked no longer waits, and it was not sent. */
-  function forget(run: Run, alike: Alike) {
-    const same = waiting.get(alike);
-    const index = same?.indexOf(run) ?? -1;
-    if (index < 0) return;
-    same!.splice(index, 1);
+  function forget(run: Run) {
+    const group = waiting.find(({ runs }) => runs.includes(run));
+    if (group === undefined) return;
+    group.runs.splice(group.runs.indexOf(run), 1);
     waits -= 1;
-    if (same!.length === 0) waiting.delete(alike);
+    if (group.runs.length === 0) waiting.splice(waiting.indexOf(group), 1);
   }
 
   /** How long runs still wait for the same that is under way; nothing when they may go. */
@@ -236,15 +235,22 @@ export function openPipeline(
     clearTimeout(later);
     soon = later = undefined;
     const corked = new Set<Socket>();
-    for (const [alike, runs] of waiting) {
+    const queue = waiting;
+    waiting = [];
+    for (const group of queue) {
+      const { alike, runs } = group;
       const isEach = typeof alike === 'string';
       // What could go together waits for others rather than behind them.
       const lane = freeLane(isEach ? 1 : maxInFlight);
-      if (lane === null) continue;
+      if (lane === null) {
+        waiting.push(group);
+        continue;
+      }
       const most = isEach ? mostTogether(paces.get(runs[0]!.statement)) : 1;
       const left = isEach && runs.length < most ? toWait(alike) : 0;
       if (left > 0) {
         later ??= setTimeout(dispatch, left);
+        waiting.push(group);
         continue;
       }
       // Writing costs more than most of what is written: all of a lane goes out at once.
@@ -254,9 +260,8 @@ export function openPipeline(
       const together = runs.splice(0, most);
       waits -= together.length;
       void send(lane, together, alike);
-      waiting.delete(alike);
       // Behind all others, so that nobody who asks for much keeps them waiting.
-      if (runs.length > 0) waiting.set(alike, runs);
+      if (runs.length > 0) queue.push(group);
     }
     for (const socket of corked) socket.uncork();
   }
@@ -328,15 +333,15 @@ export function openPipeline(
       const answer = new Promise<unknown[][]>((resolve, reject) => Object.assign(run, { resolve, reject }));
       enqueue(run, alike);
       if (deadline === undefined) return answer;
-      return inTime(answer, deadline, () => (run.lane === null ? forget(run, alike) : lookLater(run.lane)));
+      return inTime(answer, deadline, () => (run.lane === null ? forget(run) : lookLater(run.lane)));
     },
     sent: () => sent,
     async close() {
       closed = true;
       clearImmediate(soon);
       clearTimeout(later);
-      for (const { reject } of [...waiting.values()].flat()) reject(busy());
-      waiting.clear();
+      for (const { reject } of waiting.flatMap(({ runs }) => runs)) reject(busy());
+      waiting = [];
       await Promise.all(
         open.splice(0).map((lane) => lane.ready.then(() => lane.client.end()).catch(() => {})),
       );
