@@ -53,6 +53,8 @@ const isFree = (candidate: number) =>
 interface Started {
   child: ChildProcess;
   output: () => string;
+  /** Without what it logs, which may come in the middle of a line. */
+  screen: () => string;
   said(words: string): Promise<void>;
 }
 
@@ -62,12 +64,16 @@ const all: Started[] = [];
 function start(program: string, ...words: string[]): Started {
   const child = spawn(program, words, { env: environment(), detached: true });
   let text = '';
+  let screen = '';
   const waiting: { words: string; done: () => void; failed: (error: Error) => void }[] = [];
   const hear = (chunk: Buffer) => {
     text += chunk;
     for (const { words, done } of waiting) if (text.includes(words)) done();
   };
-  child.stdout.on('data', hear);
+  child.stdout.on('data', (chunk: Buffer) => {
+    screen += chunk;
+    hear(chunk);
+  });
   child.stderr.on('data', (chunk: Buffer) => {
     keep('log', String(chunk));
     hear(chunk);
@@ -78,6 +84,7 @@ function start(program: string, ...words: string[]): Started {
   const started: Started = {
     child,
     output: () => text,
+    screen: () => screen,
     said: (words) =>
       text.includes(words)
         ? Promise.resolve()
